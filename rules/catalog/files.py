@@ -466,6 +466,6 @@ def named_file_not_read(run: Run, outcome: Outcome) -> Iterator[Found]:
                 label=reached(outcome, f"the run ends here: {one.why}", "file-is-no-json"),
                 fact="JSON has no comments, and no comma behind the last entry",
             )
-    unknown = [one for one in run.unread if not one.broken]
+    unknown = [one for one in run.unread if not one.broken and one.refused is None]
     if unknown:
         raise Undecided("; ".join(one.needs for one in unknown), unknown[0].command)

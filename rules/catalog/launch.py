@@ -147,6 +147,9 @@ def _into_fp8_config(accelerate: AccelerateConfig, setting: Setting, key: str) -
     return unsafe(*move(setting, accelerate.top, "fp8_config", {key: setting.value}))
 
 
+_TO_WRITE = "by hand, before anything else can be said: the indentation, a tab, or a value with ': ' that wants quotes"
+
+
 @rule(
     "FP303",
     "does-not-start",
@@ -189,7 +192,7 @@ def does_not_start(outcome: Outcome, requested: Requested, launch: Launch) -> It
         label=error.first_line,
         related=tuple(Related(place, "together with this") for place in places[1:]),
         notes=tuple(f"{setting.value} comes from {setting.origin.describe()}" for setting in hidden),
-        fact="" if word else WHAT_TO_CHANGE,
+        fact="" if word else _TO_WRITE if error.code == "file-refused" and not error.because else WHAT_TO_CHANGE,
         fix=unsafe(replace(place, word)) if word and place is not None else None,
     )
 

@@ -60,8 +60,8 @@ def key_of_another_file(run: Run, training: Training, launch: Launch, outcome: O
     yield from _of_a_later_release(training, outcome.stack)
     foreign = [name for name in training.top if name not in training.fp8_keys and _sounds_like_fp8(name)]
     for name, setting in training.top.settings(foreign):
-        if setting.origin.flag is not None and is_no_argument(name):
-            continue  # the script's parser ends the run at it: FP338 speaks
+        if (setting.origin.flag is not None or setting.origin.code is not None) and is_no_argument(name):
+            continue  # the script's parser ends the run at it, or the class: FP338 or FP303 speaks
         if training.hands_on(name):
             if training.is_started_through(launch):
                 continue  # its command hands on what its script does not know

@@ -227,7 +227,10 @@ def _launches(state: _State) -> Iterator[_Cure]:
     path = files.get("accelerate")
     if path is not None:
         site = Site("", "fp8", run, state.report.outcome, files.get("training"), path, "", part.launch)
-        command = command_with_file(site, path)
+        try:
+            command = command_with_file(site, path)
+        except Unfixable:
+            command = None
         if command is not None and command != part.launch:
             yield _Cure(action=Action("", launch=command))
     if "training" in files:

@@ -20,7 +20,7 @@ from fp8check.rules.settings.script import Script
 from fp8check.rules.settings.values import FILLED_IN, Origin, Section, Setting, Undecided, taken
 from fp8check.rules.trainers import registry
 from fp8check.rules.trainers.detect import read
-from fp8check.rules.trainers.run import Unread
+from fp8check.rules.trainers.run import Refused, Unread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -447,9 +447,34 @@ def _is_no_json(path: str) -> bool:
     return False
 
 
+# What is filled in before anything reads the file, by a program that knows these marks.
+_FILLED_IN_BEFORE = ("{{", "{%", "<%")
+
+
+def _no_yaml(path: str, error: Unreadable) -> Refused | None:
+    """What PyYAML's scanner or parser stops at, which all loaders share; None where it goes on, or in a template."""
+    if error.line is None or error.column is None or not path.endswith((".yaml", ".yml")):
+        return None
+    import yaml
+
+    try:
+        text = files.read(path, MAX_BYTES).decode()
+        if "template" in os.path.basename(path).lower() or any(mark in text for mark in _FILLED_IN_BEFORE):
+            return None
+        for _ in yaml.parse(text, Loader=yaml.SafeLoader):
+            pass
+    except yaml.MarkedYAMLError as fault:
+        return Refused(type(fault).__name__, f'{fault.problem} in "{path}", line {error.line}, column {error.column}')
+    except (yaml.YAMLError, Unreadable, UnicodeDecodeError, RecursionError):
+        pass
+    return None
+
+
 def _unread(input_: FileInput, path: str, error: Unreadable, setting: Setting | None) -> Unread:
     where = f" (line {error.line})" if error.line is not None else ""
-    return Unread(input_, path, error.message + where, setting, _here(path))
+    refused = _no_yaml(path, error) if input_ in ("training", "accelerate") else None
+    command = _here(path) if refused is None else f"fp8check once {path} is YAML"
+    return Unread(input_, path, error.message + where, setting, command, refused=refused)
 
 
 def _absent(input_: FileInput, path: str, setting: Setting | None, why: str = ABSENT) -> Unread:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fp8check.rules.checking.request import Checked, Request, RunRequest
     from fp8check.rules.moves.site import Goal
     from fp8check.rules.reading import Document
-    from fp8check.rules.repair.plan import Plan, Planned
+    from fp8check.rules.repair.plan import Neither, Plan, Planned
     from fp8check.rules.repair.state import State
     from fp8check.rules.report.schema import Plans
     from fp8check.rules.settings.shell_edits import Lines
@@ -90,7 +90,8 @@ def plan_request(
     found = plan(start, goal or goal_of([*given]), judge, given, states=states, plans=plans, spent=spent, harm=harm)
     if not found.plans and found.goal == "fp8" and states > DUE:
         others = plan(start, "bf16", judge, given, states=IN_BF16, plans=1, spent=spent, harm=harm)
-        found = found._replace(in_bf16=next(iter(others.plans), None))
+        neither: Neither = None if others.plans else "whole" if others.is_whole else "cut"
+        found = found._replace(in_bf16=next(iter(others.plans), None), neither=neither)
     paths = {one.path for one in named if part.follow}
     return found._replace(before=part.documents, named=tuple(path for path in read if path in paths))
 
@@ -267,7 +268,8 @@ def plans_for(
         beside = [other for other in request.runs if other is not part]
         planned = plan_request(one, None, given=given, states=states, plans=plans, spent=spent, beside=beside)
         if asked or planned.plans or planned.is_whole:
-            found[first] = plans_of(planned, may, whole=whole)
+            made = plans_of(planned, may, whole=whole)
+            found[first] = made._replace(cut=True) if not asked and planned.plans and not planned.is_whole else made
         elif not whole:
             found[first] = plans_of(planned._replace(why_not=()), may, whole=False)
     return found

@@ -300,6 +300,8 @@ def _one(
         from fp8check.rules.checking.started import unknown_arguments, unknown_launch
 
         unread = (unknown_launch(launch), *unread, *unknown_arguments(launch))
+    named = [one for one in unread if one is not None]
+    refused: dict[str, Refused] = {one.input: one.refused for one in named if one.refused is not None}
     parts = (training, accelerate.document, deepspeed.document, fsdp.document, *started.documents)
     return Assembled(
         Run(
@@ -311,9 +313,12 @@ def _one(
             deepspeed=_deepspeed(deepspeed.document, mapping) or _deepspeed_of(script),
             model=model,
             script=script if script is not None else Script(),
-            unread=tuple(one for one in unread if one is not None),
+            unread=tuple(named),
             shipped=shipped(launch, facts, follow=follow),
-            refused=_refused(training=training, accelerate=accelerate.document, deepspeed=deepspeed.document),
+            refused={
+                **refused,
+                **_refused(training=training, accelerate=accelerate.document, deepspeed=deepspeed.document),
+            },
         ),
         tuple(part for part in parts if part is not None),
     )

@@ -48,7 +48,7 @@ def requested(run: Run) -> Requested:
     asking: list[Setting] = []
     by_script = tuple(one.setting for one in run.script.own if one.sure)
     perhaps = run.script.perhaps or run.launch.unknown
-    for ask in (_by_launch, _by_training, _by_script):
+    for ask in (_by_launch, _by_training, _by_script, _by_variable):
         try:
             asking.extend(ask(run))
         except Undecided as reason:
@@ -77,6 +77,13 @@ def _by_script(run: Run) -> Iterator[Setting]:
     setting = run.script.mixed_precision
     if setting is not None and _is_fp8(setting.value):
         yield setting
+
+
+def _by_variable(run: Run) -> Iterator[Setting]:
+    """The variable that the command itself sets, where no launcher writes it anew; the shell's may be a leftover."""
+    name = "ACCELERATE_MIXED_PRECISION"
+    if run.launch.tool != "accelerate" and run.launch.variables.get(name) == "fp8":
+        yield Setting("fp8", Origin(variable=name))
 
 
 def _is_fp8(value: object) -> bool:

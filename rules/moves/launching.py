@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.edits.action import ABSENT, Action
+from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.moves.wording import rewritten
 from fp8check.rules.settings.launch import HERE, LAUNCHERS
 from fp8check.rules.settings.script import in_script
@@ -58,6 +59,9 @@ def command_with_file(site: Site, path: str) -> str | None:
 
     A command with wrappers gets no other launcher: more than that is in it. Of a container or another machine nobody
     knows which files it sees.
+
+    Raises:
+        Unfixable: the run has several machines, and the command does not say which of them each is.
     """
     launch = site.run.launch
     around = launch.surroundings
@@ -69,11 +73,46 @@ def command_with_file(site: Site, path: str) -> str | None:
     if launch.script in LAUNCHERS or around != HERE:
         return None
     words = site.trainer.command(path, site.training, launch)
+    if launch.tool == "deepspeed" and "hostfile" in launch.flags:
+        raise Unfixable(f"accelerate launch has to be told which of the machines of {launch.flags['hostfile']} each is")
+    if words is not None and site.machines > 1:
+        words = _on_machines(site, words)
     from shlex import join
 
     # Those of a script are set there.
     variables = [f"{name}={value}" for name, value in launch.variables.items()] if launch.line is None else []
     return None if words is None else join([*variables, *words])
+
+
+# By which each machine of a run tells its place: for torchrun, for LLaMA-Factory, which starts it, and for accelerate
+# launch.
+_PLACES = (
+    ("node_rank", "NODE_RANK", "machine_rank"),
+    ("master_addr", "MASTER_ADDR", "main_process_ip"),
+    ("master_port", "MASTER_PORT", "main_process_port"),
+)
+
+
+def _on_machines(site: Site, words: list[str]) -> list[str] | None:
+    """An `accelerate launch` on as many machines as the run has.
+
+    Raises:
+        Unfixable: it is not known which of them is which.
+    """
+    launch, processes = site.run.launch, site.processes
+    told = dict(launch.flags)
+    host, colon, port = str(told.get("rdzv_endpoint", "")).partition(":")
+    if colon:
+        told = {"master_addr": host, "master_port": port, **told}
+    if processes is None or words[:2] != ["accelerate", "launch"]:
+        return None
+    added = ["--num_machines", str(site.machines), "--num_processes", str(processes)]
+    for flag, variable, option in _PLACES:
+        value = told.get(flag) if launch.tool == "torchrun" else (site.run.facts.variables or {}).get(variable)
+        if not isinstance(value, str) or not value:
+            raise Unfixable(f"accelerate launch has to be told --{option} on each of {site.machines} machines")
+        added += [f"--{option}", value]
+    return [*words[:4], *added, *words[4:]]
 
 
 def _with_config(words: list[str], path: str) -> list[str]:
@@ -150,10 +189,15 @@ _SPREADING = ("multi_gpu", "use_fsdp", "use_deepspeed", "use_megatron_lm", "tpu"
 
 
 def words_gone(site: Site) -> Iterator[Action]:
-    """A word that the script's own parser refuses out of the command: the value behind a switch."""
-    refused = site.run.script.refused
-    command = without_word(site.command, str(refused.value)) if refused is not None else None
-    if command is not None:
+    """A word that the script's own parser refuses out of the command: the value behind a switch, a key of no class."""
+    refused, error = site.run.script.refused, site.outcome.error
+    words = [] if refused is None else [str(refused.value)]
+    if error is not None and error.code == "unknown-training-key":
+        words += [one.origin.flag for one in error.because if one.origin.flag is not None]
+    command = site.command
+    for word in words:
+        command = without_word(command, word) or command
+    if command is not None and command != site.command:
         yield Action(site.why, launch=command)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.edits.action import ABSENT, Action, Assign
 from fp8check.rules.moves.options import option_of, with_option
+from fp8check.rules.outcome.processes import machines
 from fp8check.rules.record import Record
 from fp8check.rules.settings.script import in_script
 from fp8check.rules.settings.values import Undecided
@@ -64,6 +65,11 @@ class Site(Record):
     def processes(self) -> int | None:
         """Training processes on all machines together; None where that is not known."""
         return self.wanted or known_number(lambda: self.outcome.effective.all_processes)
+
+    @property
+    def machines(self) -> int:
+        """Over how many machines the run is spread, as far as that is known."""
+        return machines(self.run)
 
     def act(self, *parts: Iterable[Assign], launch: str | None = None, backend: str = "") -> Iterator[Action]:
         """One action of these entries, where there are any.

@@ -157,7 +157,9 @@ def loading_off(site: Site) -> Iterator[Action]:
 def new_file(site: Site, backend: str) -> Iterator[Assign]:
     """The entries of an Accelerate file that starts the run as it is started now, in FP8."""
     processes = site.processes or 1
-    for key, value in entries(STRATEGIES[0 if processes == 1 else 1], processes, backend).items():
+    for key, value in entries(
+        STRATEGIES[0 if processes == 1 else 1], processes, backend, machines=site.machines
+    ).items():
         is_unread = key == "fp8_config" and not reads_gather(site.stack)
         yield Assign(site.new_file, (key,), {"backend": backend} if is_unread else value)
 
@@ -166,7 +168,7 @@ def new_files_in_bf16(site: Site, processes: int) -> Iterator[list[Assign]]:
     """The entries of an Accelerate file that shards a run in BF16, one way after the other; none for what is absent."""
     for one in STRATEGIES:
         if one.section and not _lacking(site, one):
-            made = {**entries(one, processes, ""), "mixed_precision": "bf16"}
+            made = {**entries(one, processes, "", machines=site.machines), "mixed_precision": "bf16"}
             del made["fp8_config"]
             yield [Assign(site.new_file, (key,), value) for key, value in made.items()]
 
@@ -176,15 +178,17 @@ def reads_gather(stack: Stack) -> bool:
     return stack.does(Accelerate.TORCHAO_RECIPE_HAS_CONFIG)
 
 
-def entries(strategy: Strategy, processes: int, backend: str, recipe: Mapping[str, object] = {}) -> dict[str, object]:
-    """The entries of a first Accelerate file, for one machine, with torchao's all-gather off."""
+def entries(
+    strategy: Strategy, processes: int, backend: str, recipe: Mapping[str, object] = {}, machines: int = 1
+) -> dict[str, object]:
+    """The entries of a first Accelerate file, with torchao's all-gather off; `processes`: on all machines together."""
     gather = {"enable_fsdp_float8_all_gather": False} if backend == "AO" else {}
     made: dict[str, object] = {
         "compute_environment": "LOCAL_MACHINE",
         "distributed_type": strategy.kind,
         "mixed_precision": "fp8",
         "fp8_config": {"backend": backend, **gather, **recipe},
-        "num_machines": 1,
+        "num_machines": machines,
         "num_processes": processes,
     }
     return {**made, strategy.section: dict(strategy.settings)} if strategy.section else made

@@ -110,6 +110,8 @@ def _accelerate_launch(run: Run, stack: Stack, environment: Environment) -> Star
     _check_script(run)
     config = run.config_read
     if config is None:
+        if "accelerate" in run.refused:
+            raise run.refused["accelerate"].error("launch")
         run.require("accelerate")
         if run.names_other_config and run.launch.config_file is not None:
             raise Undecided(f"what {run.launch.config_file} says", f"fp8check with {run.launch.config_file}")

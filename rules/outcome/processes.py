@@ -285,6 +285,12 @@ def _number(setting: Setting) -> Setting | None:
     return setting._replace(value=value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
+def _spawns(run: Run) -> bool:
+    """Whether the trainer's own program starts torchrun, with that many nodes as a variable says."""
+    trainer = of_program(run.launch.script) if run.launch.tool == "python" else None
+    return trainer is not None and bool(trainer.spawns(run.facts.variables or {}, run.facts.visible_gpus()))
+
+
 def _each_gpu(run: Run, who: str) -> Setting:
     gpus = run.facts.visible_gpus()
     if gpus is None:
@@ -309,14 +315,17 @@ def _by_deepspeed(run: Run) -> Setting | None:
 
 
 def _by_accelerate(run: Run) -> Setting | None:
-    total, machines = _total_of_accelerate(run), _machines(run)
-    if total is None or machines <= 1 or not isinstance(total.value, int):
+    total, count = _total_of_accelerate(run), machines(run)
+    if total is None or count <= 1 or not isinstance(total.value, int):
         return total
-    return total._replace(value=total.value // machines)
+    return total._replace(value=total.value // count)
 
 
-def _machines(run: Run) -> int:
+def machines(run: Run) -> int:
     """Over how many machines the run is spread, as far as the launch says."""
+    if _spawns(run):
+        text = (run.facts.variables or {}).get("NNODES", "")
+        return int(text) if text.isdigit() and text != "0" else 1
     named = "num_machines" if run.launch.tool == "accelerate" else "nnodes"
     written, config = run.launch.setting(named), run.config_read
     if written is None and config is not None:
@@ -337,7 +346,7 @@ def everywhere(run: Run) -> Setting | None:
     own = here(run)
     if own is None or not isinstance(own.value, int):
         return None
-    return own._replace(value=own.value * _machines(run))
+    return own._replace(value=own.value * machines(run))
 
 
 def _total_of_accelerate(run: Run) -> Setting | None:

@@ -142,7 +142,13 @@ def forbidden(examined: Examined, goal: Goal) -> list[Problem]:
         for one in examined.findings
         if one.severity == "error" and one.rule in (FORBIDDING if goal == "fp8" else ())
     ]
-    gpus = known(lambda: Setting(examined.inputs.run.visible_gpus()))
+    run = examined.inputs.run
+    found += [  # what it says is lost in any plan: another file in its place is another run
+        Problem("file-refused", f"{one.path} has to be YAML first: {one.refused.message}")
+        for one in run.unread
+        if one.refused is not None
+    ]
+    gpus = known(lambda: Setting(run.visible_gpus()))
     seen: Sequence[Gpu] = gpus.value if gpus is not None and isinstance(gpus.value, list) else ()
     if goal == "fp8" and seen and not found and not any(can_fp8(one) for one in seen):
         text = f"{seen[0].name} cannot compute in FP8: compute capability {seen[0].compute_capability}, 8.9 is needed"

@@ -13,6 +13,7 @@ from fp8check.rules.repair.search import Search
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Literal
 
     from fp8check.rules.moves.site import Goal
     from fp8check.rules.reading import Document
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     # What a plan does to other runs, by its files as they are then, and its state; "" for nothing.
     Harm = Callable[[Sequence[Document], State], str]
+    Neither = Literal["whole", "cut"] | None
 
 STATES = 400  # judged in one search: the nearest plan of 99 in 100 real runs is found within 65
 PLANS = 3  # that are given at most
@@ -59,10 +61,11 @@ class Planned(Record):
         why_not: where none was found, what stands against it.
         plans: the first changes least.
         given: the reports of the runs as they are.
-        is_whole: whether all was tried that there is.
+        is_whole: whether all was tried that there is; with plans, whether the search ended by itself.
         before: the files as they are, those included that the runs name.
         named: the paths of those that nobody gave.
         in_bf16: what a run in BF16 would take, where none in FP8 was found and that was looked for.
+        neither: that it was looked for and not found either; whether all was tried.
     """
 
     goal: Goal
@@ -73,6 +76,7 @@ class Planned(Record):
     before: tuple[Document, ...] = ()
     named: tuple[str, ...] = ()
     in_bf16: Plan | None = None
+    neither: Neither = None
 
     @property
     def reached(self) -> bool:
@@ -128,7 +132,7 @@ def plan(
             break
         search.limit(OTHERS)
     if found:
-        return Planned(goal, (), tuple(_ordered(found, costs)[:plans]), given.reports)
+        return Planned(goal, (), tuple(_ordered(found, costs)[:plans]), given.reports, not search.is_cut)
     whole = not search.is_exhausted
     return Planned(goal, tuple(dict.fromkeys([*reasons, *_why_not(search, given)]))[:REASONS], (), given.reports, whole)
 
@@ -216,9 +220,14 @@ def _why_not(search: Search, given: Judged) -> list[str]:
     left_alone = (one for one in lines if one is not None and one.span.file not in search.sources)
     texts += [f"{one.span}: the command stands here, and is left as it is" for one in left_alone][:1]
     texts += dict.fromkeys(search.blocked)
+    if any(one.code in _OF_MEMORY for one in left):
+        texts.append("more GPUs that share the model, or LoRA, take less memory: these are no plan's to choose")
     if search.is_exhausted:
         texts.append("not all was tried: there were too many ways, or too little time")
     return texts
+
+
+_OF_MEMORY = frozenset(("FP414", "memory", "out-of-memory"))
 
 
 def _farthest(judged: Judged) -> tuple[bool, int, int]:

@@ -174,6 +174,11 @@ class Search:
         """Whether no more may be judged: to make a state of a large file takes long enough."""
         return self._left <= 0 or self._over
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether more would have been tried, had there been room for it."""
+        return self.is_exhausted or self._is_spent
+
     def _is_over(self) -> bool:
         """Whether the time is over; to ask takes longer than to judge a state on some machines."""
         if not self._over and self._left % self._asks == 0:

@@ -9,7 +9,7 @@ from fp8check.rules.plain_text import shown
 from fp8check.rules.record import Record
 from fp8check.rules.report.frames import NOT_QUOTED
 from fp8check.rules.report.htmlsource import gap, markup
-from fp8check.rules.report.plan_text import GOALS, command_of, figures, happens, words_of
+from fp8check.rules.report.plan_text import GOALS, command_of, figures, happens, without_bf16, words_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,8 +61,9 @@ def todo(plans: Plans, sources: Sources, run: int) -> str:
 def _in_bf16(plans: Plans, sources: Sources, run: int) -> str:
     """What a run in BF16 would take, where there is no way to FP8."""
     if plans.in_bf16 is None:
-        command = "<p>For a run in BF16: <code>fp8check plan --goal bf16</code></p>"
-        return command if plans.goal == "fp8" else ""
+        told, colon, command = without_bf16(plans).partition("fp8check ")
+        code = f"<code>{colon}{command}</code>" if colon else ""
+        return f"<p>{told[:1].upper()}{told[1:]}{code}</p>" if plans.goal == "fp8" else ""
     instead = plans._replace(goal="bf16", plans=(plans.in_bf16,), in_bf16=None)
     text = _plan(instead, 1, sources, f"{run}-bf16")
     return f'<details class="other"><summary>In BF16: {markup(figures(plans.in_bf16))}</summary>{text}</details>'

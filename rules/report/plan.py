@@ -42,7 +42,7 @@ def plans_of(planned: Planned, may: May | None = None, *, whole: bool = True) ->
     are_known = known_number(lambda: first.outcome.effective.all_processes) is not None or _are_seen(first)
     plans = tuple(_plan(one, before, may, are_known) for one in planned.plans)
     in_bf16 = None if planned.in_bf16 is None else _plan(planned.in_bf16, before, may, are_known)
-    made = schema.Plans(schema.PLAN, planned.goal, planned.reached, reasons, plans, in_bf16)
+    made = schema.Plans(schema.PLAN, planned.goal, planned.reached, reasons, plans, in_bf16, planned.neither)
     secrets = secrets_of_runs(planned)
     return without(made, secrets) if secrets else made
 

@@ -20,6 +20,7 @@ _WIDE = 80  # columns of a terminal that has room for the column before the text
 GOALS = {"fp8": "FP8", "bf16": "BF16"}
 
 
+BETTER = "one way; fp8check plan looks for a better one, which fix --goal takes"
 LATER = "fp8check plan, on the same files, tries more than a check has time for"
 
 
@@ -33,7 +34,7 @@ def lines(plans: Plans, style: Style) -> Iterator[str]:
         for reason in plans.why_not:
             yield f"  {shown(reason)}"
         if plans.goal == "fp8":
-            yield from _in_bf16(plans.in_bf16, style)
+            yield from _in_bf16(plans, style)
         return
     for number, one in enumerate(plans.plans, 1):
         if number > 1:
@@ -41,10 +42,21 @@ def lines(plans: Plans, style: Style) -> Iterator[str]:
         yield from _plan(one, number, plans, style)
 
 
-def _in_bf16(found: Plan | None, style: Style) -> Iterator[str]:
-    """What a run in BF16 would take; where to ask for it, where nobody looked."""
+def without_bf16(plans: Plans) -> str:
+    """Where to ask for a run in BF16, where nobody looked; that there is none either, where somebody did."""
+    if plans.neither == "whole":
+        return "no way to BF16 was found, either"
+    command = "fp8check plan --goal bf16"
+    if plans.neither == "cut":
+        return f"for a run in BF16 none was found, either; more is tried by {command}"
+    return f"for a run in BF16: {command}"
+
+
+def _in_bf16(plans: Plans, style: Style) -> Iterator[str]:
+    """What a run in BF16 would take."""
+    found = plans.in_bf16
     if found is None:
-        yield "  for a run in BF16: fp8check plan --goal bf16"
+        yield f"  {without_bf16(plans)}"
         return
     yield style.strong("in BF16") + (" (fp8check fix --goal bf16)" if found.steps else " nothing would have to be done")
     for number, step in enumerate(found.steps, 1):
@@ -100,7 +112,8 @@ def _plan(found: Plan, number: int, plans: Plans, style: Style) -> Iterator[str]
     if not found.steps:
         yield style.strong("nothing to do")
     else:
-        yield style.strong("what to do" if number == 1 else "or") + f" ({command})"
+        told = BETTER if plans.cut else command
+        yield style.strong("what to do" if number == 1 else "or") + f" ({told})"
     last = 0
     for last, step in enumerate(found.steps, 1):
         yield from step_lines(step, last, style)

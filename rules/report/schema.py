@@ -497,6 +497,8 @@ class Plans(Record):
         why_not: what stands against the goal; empty where it is reached.
         plans: the first changes least.
         in_bf16: what a run in BF16 would take, where there is no way to FP8 and a plan was asked for.
+        cut: whether less was tried than `fp8check plan` tries, which may find a better way; absent elsewhere.
+        neither: that no way to BF16 was found either: all was tried, or not; absent where nobody looked.
     """
 
     schema: Literal["fp8check/plan/1"]
@@ -505,6 +507,8 @@ class Plans(Record):
     why_not: tuple[str, ...]
     plans: tuple[Plan, ...]
     in_bf16: Plan | None = None
+    neither: Literal["whole", "cut"] | None = None
+    cut: bool | None = None
 
 
 class Report(Record):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fp8check.rules.releases import behaviors
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.releases.versions import at_least, parsed
+from fp8check.rules.settings.script import ARGUMENTS as CLASSES
 from fp8check.rules.settings.values import Origin, Setting
 from fp8check.rules.trainers.data import AcceleratorArguments, HandedOver, is_no_argument, names
 from fp8check.rules.trainers.training import Training
@@ -167,12 +168,17 @@ class HuggingFace(Training):
         """What the trainer refuses of its file before it makes TrainingArguments.
 
         HfArgumentParser takes no flag that none of its classes has (parse_args_into_dataclasses; executed with
-        transformers 4.57.1 and 5.23.0).
+        transformers 4.57.1 and 5.23.0), and no class a keyword that it does not have.
 
         Raises:
             PredictedError: it refuses.
         """
-        refused = [one for name, one in self.top.settings() if one.origin.flag is not None and is_no_argument(name)]
+        never = [(name, one) for name, one in self.top.settings() if is_no_argument(name)]
+        for name, one in never:
+            if one.origin.code in CLASSES:
+                text = f"{one.origin.code}.__init__() got an unexpected keyword argument '{name}'"
+                raise PredictedError("unknown-training-key", "arguments", "TypeError", text, (one,))
+        refused = [one for _, one in never if one.origin.flag is not None]
         if refused:
             flags = [word for one in refused for word in str(one.origin.flag).split()]
             text = f"Some specified arguments are not used by the HfArgumentParser: {flags}"

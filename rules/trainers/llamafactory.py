@@ -334,6 +334,7 @@ class LlamaFactory(HuggingFace):
             text = "'PosixPath' object has no attribute 'read'"  # executed with 0.9.5: it wants YAML
             raise PredictedError("json-never-read", "arguments", "AttributeError", text)
         unknown = [name for name in self.top if self._is_unknown(name, stack) and not self.uses_megatron]
+        unknown += [name for name, one in self.top.settings() if _is_second_file(one.origin.flag or "")]
         allowed = environment.get("ALLOW_EXTRA_ARGS")
         if unknown and (allowed is None or str(allowed.value).lower() not in _YES):
             text = f"Some keys are not used by the HfArgumentParser: {sorted(unknown)}"
@@ -348,7 +349,7 @@ class LlamaFactory(HuggingFace):
         """Whether a key has to do with FP8, and this LLaMA-Factory does not know it."""
         if name in self.fp8_keys:
             return not stack.does(behaviors.LlamaFactory.KNOWS_FP8)
-        return name in OF_ACCELERATE or name.startswith("fp8")
+        return _is_of_fp8(name)
 
     def after_arguments(self, stack: Stack, handed: HandedOver) -> Iterator[HandedOver]:
         """train/fp8_utils.py, which runs after TrainingArguments and before Trainer.__init__."""
@@ -402,12 +403,20 @@ class LlamaFactory(HuggingFace):
 
     @classmethod
     def over_the_file(cls, words: Sequence[str]) -> dict[str, Setting]:
-        """`key=value` behind a file; `--key value` where there is none (hparams/parser.py read_args)."""
+        """`key=value` behind a file; `--key value` where there is none (hparams/parser.py read_args).
+
+        It reads one file. OmegaConf.from_cli makes a key of another one's name, up to its dot (executed with 0.9.3 to
+        0.9.5); and a key of FP8 that it does not have ends the run there as it does in the file.
+        """
         from fp8check.rules.trainers.arguments import assigned, options, settings
 
         own = words[1:] if "train" in words[:1] else words
-        has_file = own and own[0].endswith((".yaml", ".yml", ".json"))
-        return settings(assigned(own) if has_file else options(own), cls.known)
+        if not own or not own[0].endswith(_FILES):
+            return settings(options(own), cls.known)
+        given = [*assigned(own)]
+        given += [(word.partition(".")[0], "null", word) for word in own[1:] if _is_second_file(word)]
+        never = [name for name, _, word in given if _is_of_fp8(name) or _is_second_file(word)]
+        return settings(given, cls.known.union(never))
 
     @classmethod
     def launch(cls, program: str, words: Sequence[str]) -> Launch:
@@ -458,3 +467,14 @@ class LlamaFactory(HuggingFace):
             "disable_gradient_checkpointing": not checkpointing,
             "lora_rank": 16,
         }
+
+
+_FILES = (".yaml", ".yml", ".json")
+
+
+def _is_second_file(word: str) -> bool:
+    return word.endswith(_FILES) and "=" not in word and not word.startswith("-")
+
+
+def _is_of_fp8(name: str) -> bool:
+    return name in OF_ACCELERATE or name.startswith("fp8")

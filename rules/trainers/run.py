@@ -40,6 +40,7 @@ class Unread(Record):
         absent: whether nothing of that name is there.
         broken: whether what is in it ends the run: its tool has no other way to read it.
         decides: whether nothing can be said of the training without it.
+        refused: what its own tool stops at in it, where every reader of such files does.
     """
 
     input: FileInput
@@ -50,6 +51,7 @@ class Unread(Record):
     absent: bool = False
     broken: bool = False
     decides: bool = False
+    refused: Refused | None = None
 
     @property
     def needs(self) -> str:
@@ -62,11 +64,11 @@ class Unread(Record):
 
 
 class Refused(Record):
-    """What of a file its tool stops at, although reading could go on: the exception and the place."""
+    """What of a file its tool stops at: the exception, and the place in a file that goes on being read here."""
 
     type: str
     message: str
-    place: Setting
+    place: Setting | None = None
 
     def error(self, stage: Stage) -> PredictedError:
         """That the run ends there."""

@@ -82,6 +82,7 @@ def written(script: ScriptSource, modules: Sequence[ScriptSource], start: Start,
     spread = any("**" in call.keywords for call in calls)
     names = dict.fromkeys(name for call in calls for name in call.keywords if name != "**")
     settings = {name: _one(name, [call.keywords.get(name) for call in calls], calls) for name in names}
+    settings |= _no_keywords(every, calls)
     asked = settings.get("gradient_checkpointing")
     settings = {**loaded, **settings}
     if asked is None or asked.is_later or asked.value is not True:  # to leave it off switches nothing off
@@ -92,6 +93,22 @@ def written(script: ScriptSource, modules: Sequence[ScriptSource], start: Start,
     file = file and (text.isidentifier() or not itself)  # a whole file may be, and no section of one is
     unknown = {} if file else _unknown(script, f"{script.path}:{calls[0].span.line} passes **{text}")
     return Written(settings, {**adapters, **fields, **unknown}, file)
+
+
+def _no_keywords(sources: Sequence[ScriptSource], calls: Sequence[Call]) -> dict[str, Setting]:
+    """The keywords that the class of a call does not have, which is transformers' or TRL's own."""
+    from fp8check.rules.trainers.data import is_no_argument
+
+    taken = {name for source in sources for name in source.imports}
+    own = {base for source in sources for base in source.derived.values()}  # a call has the name of the base
+    made: dict[str, Setting] = {}
+    for call in calls:
+        if call.name in own or not any(f"{package}.{call.name}" in taken for package in ("transformers", "trl")):
+            continue
+        for name, one in call.keywords.items():
+            if is_no_argument(name):
+                made[name] = one._replace(origin=one.origin._replace(code=call.name))
+    return made
 
 
 def _checkpointing(sources: Sequence[ScriptSource]) -> dict[str, Setting]:

@@ -7,7 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from tests.tools.conformance import stacks
-from tests.tools.conformance.commands import programs, scripted
+from tests.tools.conformance.commands import first_tries, programs, scripted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,7 +37,7 @@ UNDECIDED = {
 def everything() -> list[Case]:
     """All of them, each with an id of its own."""
     made = [*_trl(), *_scripts(), *_factory(), *_nested(), *_wrapped(), *_flags(), *_axolotl(), *_machines(), *_mixed()]
-    made += [*_scripted(), *_checkpointed()]
+    made += [*_scripted(), *_checkpointed(), *_first_tries()]
 
     assert len({case["id"] for case in made}) == len(made)
     return made
@@ -935,3 +935,8 @@ def _scripted() -> Iterator[Case]:
             identity, kind, one.stack, one.command, files=files, gpus=list(one.gpus), variables=dict(one.variables)
         )
         yield {**case, "undecided": case["undecided"] or one.undecided}
+
+
+def _first_tries() -> Iterator[Case]:
+    for identity, stack, command, files in first_tries.commands(lf("sft"), NEW, OLD, FACTORIES, AXOLOTL):
+        yield new(identity, first_tries.KIND, stack, command, files=files)
