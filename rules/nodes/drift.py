@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Weight = Literal["error", "warning", "undecided"]
 
 SPEED = "speed"
+MOST_NOT_TOLD = 10  # subjects
 _WEIGHED: Mapping[str, Weight] = {
     "driver": "warning",
     "CUDA of driver": "warning",
@@ -75,6 +76,7 @@ def drift(nodes: Sequence[Digest]) -> list[Drift]:
 def _of_values(kinds: Mapping[Values, Sequence[str]]) -> Iterator[Drift]:
     by_kind = [(dict(values), hosts) for values, hosts in kinds.items()]
     subjects = dict.fromkeys(name for values, _ in by_kind for name in values if name != VARIABLES)
+    not_told: list[Drift] = []
     for subject in subjects:
         having: dict[str, list[str]] = defaultdict(list)
         unknown: list[str] = []
@@ -90,7 +92,23 @@ def _of_values(kinds: Mapping[Values, Sequence[str]]) -> Iterator[Drift]:
         if unknown:
             most = max(sorted(having), key=lambda value: len(having[value]))
             other = Other("not known", tuple(sorted(unknown)))
-            yield Drift(subject, "undecided", most, len(having[most]), (other,))
+            not_told.append(Drift(subject, "undecided", most, len(having[most]), (other,)))
+    yield from _few(not_told)
+
+
+def _few(not_told: Sequence[Drift]) -> Iterator[Drift]:
+    """What some nodes do not tell, those subjects first that most others tell, and all further ones as one.
+
+    A single node may tell a thousand subjects that no other one has; of each all others would be named.
+    """
+    ranked = sorted(not_told, key=lambda one: (len(one.others[0].hosts), one.subject))
+    yield from ranked[:MOST_NOT_TOLD]
+    more = ranked[MOST_NOT_TOLD:]
+    if more:
+        hosts = sorted({host for one in more for host in one.others[0].hosts})
+        count = max(one.count for one in more)
+        other = Other("not known", tuple(hosts))
+        yield Drift(f"other subjects ({len(more):,})", "undecided", "what others tell", count, (other,))
 
 
 def _shown(subject: str, value: str | None) -> str:

@@ -181,3 +181,26 @@ def test_what_is_not_understood_is_no_pass(changed: dict[str, Any], tmp_path: Pa
     done = nodes(folder, "--out", str(tmp_path / "out"))
     assert done.returncode == 3
     assert (tmp_path / "out" / "unknown_nodes.txt").read_text() == "bad\n"
+
+
+def test_one_node_that_tells_a_thousand_subjects_is_no_thousand_reasons_of_each_other(tmp_path: Path) -> None:
+    odd = {f"zz{number}": "1" * 150 for number in range(1000)}
+    usual = [node(f"n{number}", seen=None) for number in range(300)]
+    evil = node("evil", seen=None, facts={"packages": {**usual[0]["facts"]["packages"], **odd}})
+    done = nodes(write(tmp_path / "told", [*usual, evil]), "--format", "json", memory=300 << 20)
+    answer = json.loads(done.stdout)
+    assert (done.returncode, answer["verdict"]) == (3, "undecided")
+    assert len(done.stdout) < 2 << 20
+    assert len(answer["standing"]["n7"]["why"]) == 11
+    assert "other subjects (990): not known; usual is what others tell" in answer["standing"]["n7"]["why"]
+
+
+def test_what_most_nodes_tell_is_named_before_what_one_alone_does(tmp_path: Path) -> None:
+    odd = {f"aa{number}": "1" for number in range(100)}
+    documents = [node(f"n{number}", seen=None) for number in range(5)]
+    packages = documents[0]["facts"]["packages"]
+    documents.append(node("evil", seen=None, facts={"packages": {**packages, **odd}}))
+    documents.append(node("less", seen=None, facts={"driver": None}))
+    done = nodes(write(tmp_path / "told", documents), "--format", "json")
+    answer = json.loads(done.stdout)
+    assert any(why.startswith("driver: not known; usual is ") for why in answer["standing"]["less"]["why"])

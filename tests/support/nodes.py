@@ -67,6 +67,15 @@ def seen(gpu: int, **changed: object) -> dict[str, Any]:
     }
 
 
+# What a probe saw besides, of all that nodes are compared by.
+MORE: dict[str, Any] = {
+    "bf16_ms": {"ms": 24.0, "low": 23.8, "high": 24.1},
+    "clocks": {"sm_mhz": 1980, "memory_mhz": 2619, "power_w": 640, "celsius": 51, "held_by": []},
+    "built": {"layers": 2, "vocab": 32000, "rows": 4, "columns": 2048, "scaled": ["2 of 28 decoder layers"]},
+    "collective": {"ranks": 8, "missing": [], "why": ""},
+}
+
+
 def node(host: str, **changed: object) -> dict[str, Any]:
     """A node that passes; `facts` in it is what differs of these."""
     differs = changed.pop("facts", {})

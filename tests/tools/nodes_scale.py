@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.support.nodes import EXAMPLE, hosts, node, seen
+from tests.support.nodes import EXAMPLE, MORE, hosts, node, seen
 
 COUNTS = (64, 1_000, 10_000)
 MOST_S, MOST_MB = 10.0, 500
@@ -36,7 +36,8 @@ def write(folder: Path, count: int) -> int:
     for place, host in enumerate(hosts(count)):
         odd = place % 100 == 50
         gpus = [
-            seen(gpu, output="x" * 500, **({"fp8_ms": {"ms": 44.0}} if odd and gpu == 3 else {})) for gpu in range(8)
+            seen(gpu, output="x" * 500, **MORE, **({"fp8_ms": {"ms": 44.0}} if odd and gpu == 3 else {}))
+            for gpu in range(8)
         ]
         differs = {"driver": "570.1"} if odd else {}
         text = json.dumps(node(host, report=told, seen=gpus, facts=differs), indent=1)

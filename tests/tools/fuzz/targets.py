@@ -625,6 +625,8 @@ def told_nodes() -> list[Case]:
     odd = [{}, {"driver": "570.1"}, {"variables": {"NVTE_DEBUG": "1"}}, {"gpus": None}]
     whole = Merged()
     texts = [json.dumps(simulated.node(f"n{place}", facts=one)) for place, one in enumerate(odd)]
+    gpu = simulated.seen(0, **simulated.MORE)
+    texts.append(json.dumps(simulated.node("n9", seen=[gpu, {**gpu, "gpu": "1"}])))
     for text in texts:
         whole.merge(told(text.encode()))
     merged_ = nodes.as_json(fleet(whole), whole)
