@@ -192,7 +192,8 @@ def test_one_node_that_tells_a_thousand_subjects_is_no_thousand_reasons_of_each_
     assert (done.returncode, answer["verdict"]) == (3, "undecided")
     assert len(done.stdout) < 2 << 20
     assert len(answer["standing"]["n7"]["why"]) == 11
-    assert "other subjects (990): not known; usual is what others tell" in answer["standing"]["n7"]["why"]
+    (rest,) = (why for why in answer["standing"]["n7"]["why"] if why.startswith("other subjects ("))
+    assert rest.endswith("): not known; usual is what others tell")
 
 
 def test_what_most_nodes_tell_is_named_before_what_one_alone_does(tmp_path: Path) -> None:
