@@ -183,6 +183,7 @@ conformance-sample: $(VENV)/.installed ## the fixed sample of it that CI runs
 	@$(BIN)/python -m tests.tools.conformance.compare .conformance/sample.jsonl --quiet --at-least 1
 	@$(BIN)/python -m tests.tools.conformance.commands.run --cases tests/conformance/advised.jsonl --sample --out .conformance/advised.jsonl
 	@$(BIN)/python -m tests.tools.conformance.commands.compare .conformance/advised.jsonl --quiet --at-least 1
+	@TEST_RUN=trainers $(BIN)/python -m pytest -q tests/run/test_stacks.py
 
 BEYOND ?=
 beyond: $(VENV)/.installed ## save, resume, evaluate, generate and export in FP8 with the real packages (an hour); BEYOND='--only script-te'

@@ -18,6 +18,7 @@ from fp8check.rules.outcome.whole_step import Rest
 from tests.support.peaks import H200, outcome_of_case
 from tests.tools.gpu.llamas import config_of
 from tests.tools.gpu.run_cases import CASES
+from tests.tools.gpu.stepped_aside import figures
 from tests.tools.gpu.worth_cases import runs
 
 EVIDENCE = Path(__file__).parents[2] / "docs" / "evidence"
@@ -69,6 +70,42 @@ def test_both_precisions_side_by_side_are_as_they_are_separately() -> None:
         close += max(apart) <= 0.03
         assert max(apart) <= 0.07
     assert close >= 2
+
+
+def test_where_nothing_is_beside_a_run_the_comparison_is_as_separate_runs_are() -> None:
+    """Losses and memory in all of it; docs/evidence/README.md says which times are not."""
+    found = [row for row in _rows("h200-compared-alone.jsonl") if "error" not in row]
+    assert {row["name"]: row["says"] for row in found} == {"t-3-ao": "within", "lf-1-te": "more", "t-2-te": "more"}
+    for row in found:
+        for key in ("loss fp8", "loss bf16"):
+            assert row["apart"][key] == 0
+        assert row["apart"]["loss gap"] < 1e-6
+        assert max(row["apart"][key] for key in ("memory", "peak fp8", "peak bf16")) < 0.0003
+
+
+def test_a_step_takes_as_long_once_the_watcher_has_stepped_aside() -> None:
+    """Where two unwatched runs tell as much; the figures are formed anew from the blocks."""
+    found = {row["name"]: row for row in _rows("h100-aside.jsonl")}
+    for row in found.values():
+        if "took" in row:
+            assert {key: row[key] for key in figures(row["took"])} == figures(row["took"])
+            assert set(row["verdicts"]) == {"as requested"}
+    says = {name: row.get("says") for name, row in found.items()}
+    assert "more" not in says.values()
+    within = {name for name, word in says.items() if word == "within"}
+    assert within == {"te-autocast", "trainer-te", "own-ao-compiled", "own-te"}
+
+
+def test_a_cold_probe_ends_within_a_minute() -> None:
+    found = _rows("cold-probes.jsonl")
+    assert {(row["id"], row["ranks"]) for row in found} == {
+        (name, n) for name in ("te", "ao-gather-off") for n in (1, 2)
+    }
+    for row in found:
+        assert row["seconds"] <= 60
+        assert row["exit"] == 0
+        assert row["ranks"] == 2 or row["probe"]["bf16_ms"]["repeats"] >= 3
+        assert row["ranks"] == 1 or row["counts"]["passing"] == 2
 
 
 def test_points_are_of_fp8_and_of_bf16() -> None:
