@@ -16,7 +16,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 .PHONY: action-lint action-test agreement attacks beyond wild audit sbom fuzz fuzz-guided fuzz-sample nodes-scale scaling scaling-sample smoke \
-	docs docs-site docs-serve help flips helps pairs demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
+	docs plots docs-site docs-serve help flips helps pairs demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
 	journeys conformance-commands conformance-newest conformance-sample drift evidence executed rule mutation mutation-catalog \
 	mutation-sample hook-test format clean serve service-bench \
 	service-kill service-load service-postgres openapi-test page-test browser pictures docker-lint image soak release-build reproducible installers installers-sample version \
@@ -299,6 +299,7 @@ test-gpu: ## the GPU suite, in the training environment: make test-gpu GPU_PYTHO
 
 docs: $(VENV)/.installed ## write the generated pages anew
 	@$(BIN)/fp8check matrix --all > docs/compatibility.md
+	@$(BIN)/python -m tests.tools.measured_page > docs/measured.new && mv docs/measured.new docs/measured.md
 	@$(BIN)/python -m tests.tools.schemas docs/schemas
 	@$(BIN)/python -m tests.tools.catalog.pages docs
 	@$(BIN)/python -m tests.tools.conformance.beyond.page > docs/beyond.new && mv docs/beyond.new docs/beyond-the-first-step.md
@@ -307,6 +308,10 @@ docs: $(VENV)/.installed ## write the generated pages anew
 	@$(BIN)/python -m tests.tools.python_page > docs/python.new && mv docs/python.new docs/python.md
 	@$(BIN)/python -m tests.tools.picture docs/images/example.svg
 	@$(BIN)/python -m tests.tools.service.docs > docs/service.settings.md && mv docs/service.settings.md docs/service.md
+
+plots: $(VENV)/.installed ## draw the plots of docs/worth.md anew, from docs/evidence
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e ".[plot]"
+	@$(BIN)/python -m tests.tools.plots
 
 docs-site: $(VENV)/.installed ## build the docs site into build/site: warnings are errors, and every link leads somewhere
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -37,7 +37,7 @@ NEEDS = {
 }
 HERE = ("", "service", "plugin")
 # Pages whose blocks were made by running them (make docs), and evidence, which is no page of commands.
-MADE = ("rules/", "evidence/", "compatibility.md", "coverage.md", "beyond-the-first-step.md")
+MADE = ("rules/", "evidence/", "compatibility.md", "measured.md", "coverage.md", "beyond-the-first-step.md")
 LANGUAGES = {"sh", "text", "console", "yaml", "toml", "json", "python", "lua", "groovy", "diff"}
 
 

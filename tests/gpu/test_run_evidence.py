@@ -13,11 +13,12 @@ import pytest
 from fp8check.rules import models
 from fp8check.rules.outcome.gpus import find
 from fp8check.rules.outcome.peak_inputs import Step
-from fp8check.rules.outcome.speed import Setup, Speed, in_words, predict_point, speed_of
+from fp8check.rules.outcome.speed import Point, Setup, Speed, in_words, predict_point, setup_of, speed_of
 from fp8check.rules.outcome.whole_step import Rest
 from tests.support.peaks import H200, outcome_of_case
 from tests.tools.gpu.llamas import config_of
 from tests.tools.gpu.run_cases import CASES
+from tests.tools.gpu.series_cases import groups
 from tests.tools.gpu.stepped_aside import figures
 from tests.tools.gpu.worth_cases import runs
 
@@ -155,6 +156,74 @@ def test_how_far_off_whole_steps_are_that_were_fitted() -> None:
     number, middle, worst, within, right, sided = told
     row = f"| {number} | {middle} % | {worst} % | {within} | {right} of {sided} |"
     assert row in (EVIDENCE.parent / "worth.md").read_text(encoding="utf-8"), row
+
+
+def test_how_far_off_what_was_said_before_is() -> None:
+    """docs/worth.md has these figures, of predictions that were written down before any of these runs."""
+    predicted = json.loads((EVIDENCE / "series-predicted.json").read_text(encoding="utf-8"))
+    known = [(predicted[one["name"]], one["speedup"]) for one in _rows("series-points.jsonl")]
+    off = [abs(said["speedup"] / real - 1) for said, real in known]
+    inside = sum(said["range"][0] <= real <= said["range"][1] for said, real in known)
+    signs = [(said["speedup"] > 1) == (real > 1) for said, real in known if not 0.95 <= real <= 1.05]
+    row = (
+        f"| {len(off)} | {100 * median(off):.0f} % | {100 * max(off):.0f} % | {inside} | {sum(signs)} of {len(signs)} |"
+    )
+    assert row in (EVIDENCE.parent / "worth.md").read_text(encoding="utf-8"), row
+
+
+@cache
+def _today() -> dict[str, tuple[dict[str, Any], Point]]:
+    """Each pair of whole steps, and what is predicted of it today; a loop of one's own is not read."""
+    every = {one["name"]: one for _, some in groups() for one in some} | {one["name"]: one for _, one in runs()}
+    found = {}
+    for pair in (*POINTS, *_rows("series-points.jsonl")):
+        if pair["trainer"] == "own":
+            continue
+        outcome = outcome_of_case(every[pair["name"]], H200)
+        setup, model, tokens = setup_of(outcome.run, outcome), outcome.run.model, outcome.effective.tokens
+        assert setup is not None
+        assert model is not None
+        assert tokens is not None
+        found[pair["name"]] = pair, predict_point(model, tokens, setup)
+    return found
+
+
+def test_todays_ranges() -> None:
+    """docs/worth.md says how many of those that were not fitted lie in the range that is stated today."""
+    names = [one["name"] for one in _rows("series-points.jsonl")]
+    inside = sum(
+        (_today()[name][1].low or 0) <= _today()[name][0]["speedup"] <= (_today()[name][1].high or 0) for name in names
+    )
+    assert f"{inside} of these {len(names)} lie in them" in (EVIDENCE.parent / "worth.md").read_text(encoding="utf-8")
+
+
+def test_which_way_to_fp8_is_said_to_be_fastest() -> None:
+    """Of the ways of one training, by its name without the c of torch.compile, the fastest."""
+    ways: dict[str, list[tuple[float, float]]] = {}
+    for name, (pair, point) in _today().items():
+        training = name.rpartition("-")[0].removesuffix("c")
+        ways.setdefault(training, []).append((point.fp8_ms or 0.0, pair["ms"]["fp8"]))
+    several = [found for found in ways.values() if len(found) > 1]
+    right = sum(min(found)[1] == min(real for _, real in found) for found in several)
+    told = f"{right} of {len(several)}"
+    assert told in (EVIDENCE.parent / "worth.md").read_text(encoding="utf-8").replace("\n", " "), told
+
+
+def test_what_people_say_of_fp8() -> None:
+    """The statements of docs/worth.md that are of all pairs."""
+    pairs = POINTS + _rows("series-points.jsonl")
+    peaks = [one["peak_gib"]["fp8"] / one["peak_gib"]["bf16"] for one in pairs if None not in one["peak_gib"].values()]
+    assert min(peaks) > 0.88
+    assert all(one["speedup"] < 1 for one in pairs if one["tokens"] == 1024)
+    eager = [one["speedup"] for one in pairs if one["backend"] == "AO" and not one["compiled"]]
+    assert max(eager) < 1
+    assert 0.45 < median(eager) < 0.6
+    assert sum(one["speedup"] > 1 for one in pairs if one["lora"]) == 1
+    losses = [one for one in _rows("converge.jsonl") if "loss" in one]
+    plain = {one["warm_up"]: one["loss"] for one in losses if one["kind"] == "bf16"}
+    apart = [abs(a - b) for one in losses for a, b in zip(one["loss"], plain[one["warm_up"]], strict=True)]
+    assert max(apart) < 0.07
+    assert all(loss[0] - loss[-1] > 4 for loss in plain.values())
 
 
 def test_no_word_of_a_whole_step_is_contradicted() -> None:

@@ -41,6 +41,7 @@ ROOT = Path(__file__).resolve().parents[3]
 PROFILED, SETTLED, END = 4, 8, 16
 LIMIT = 170.0  # seconds of one training
 BESIDE = 2  # workers of a GPU
+LEFT = 0.1  # GiB that an earlier training may have left behind
 UNKNOWN = 28.0  # GiB of a training whose peak is not predicted
 PORT = 29900
 Case = dict[str, Any]
@@ -619,6 +620,9 @@ class Driver:
 def pairs(raw: list[Case]) -> list[Case]:
     """Each FP8 run beside the BF16 run of the same."""
     found = {row["case"]["name"]: row for row in raw if row["rank"] == 0 and "error" not in row["seen"]}
+    for row in found.values():
+        if row["left"] > LEFT:  # its peak is not its own
+            row["seen"]["peak_gib"] = None
     made = []
     for name, cases in groups():
         other = found.get(f"{name}-bf16")
