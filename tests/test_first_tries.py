@@ -181,3 +181,29 @@ def test_a_check_says_that_fix_may_take_another_way_than_it_had_time_to_find(fol
     (found,) = plans_for(request, check_request(request), asked=False).values()
     header = next(lines(found, Style(on=False)))
     assert header == "what to do (one way; fp8check plan looks for a better one, which fix --goal takes)"
+
+
+def test_an_argument_of_a_trainer_is_written_into_the_arguments_and_not_into_those_of_adapters(folder: Path) -> None:
+    """There was no plan: bf16=False was tried in LoraConfig alone, whose name ends as that of arguments does."""
+    (folder / "te.yaml").write_text("distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config:\n  backend: AO\n")
+    (folder / "sft.py").write_text(
+        "from peft import LoraConfig\nfrom trl import SFTConfig, SFTTrainer\n"
+        "SFTTrainer('Qwen/Qwen2.5-1.5B', peft_config=LoraConfig(r=16, target_modules='all-linear'), args=SFTConfig(output_dir='o', max_length=2048)).train()\n"
+    )
+    command = "accelerate launch --config_file te.yaml sft.py"
+    request = given(command)._replace(facts=facts_of({"stack": TODAY}))
+    found = plan_request(Request((request,)), "fp8")
+    assert found.plans, found.why_not
+    (first, *_) = found.plans
+    (script,) = [one.text for one in first.documents if one.path == "sft.py"]
+    assert "LoraConfig(r=16, target_modules='all-linear')" in script
+    assert "bf16=False" in script
+
+
+def test_what_a_trainers_command_hands_on_to_the_launcher_goes_for_bf16(folder: Path) -> None:
+    """It stood in TRL's file and no move took it out."""
+    text = (
+        "model_name_or_path: Qwen/Qwen2.5-1.5B\ndataset_name: a/b\noutput_dir: out\nbf16: true\nmixed_precision: fp8\n"
+    )
+    (folder / "sft.yaml").write_text(text)
+    assert "delete mixed_precision: fp8" in told("trl sft --config sft.yaml --accelerate_config fsdp2", "bf16", 8)

@@ -138,6 +138,8 @@ def everything_bf16(site: Site) -> Iterator[Action]:
         return
     for flags in ([*_with_flags(site, {"bf16": True, "fp16": False})] or [Action(site.why)])[:1]:
         keys = dict.fromkeys((*site.trainer.fp8_keys, "fp8"))  # where a trainer has no such key, too
+        if site.trainer.hands_on("mixed_precision"):
+            keys["mixed_precision"] = None  # which TRL's command gives to accelerate launch
         rest = [one for action in accelerate_bf16(site) for one in action.assigns]
         yield from site.act(flags.assigns, site.without(*keys), rest, launch=flags.launch)
         if flags.assigns:  # where no flag can be set, the file's precision counts

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 
 # How the classes of a Trainer's arguments end, those of TRL and of people included.
 _ARGUMENTS = ("Arguments", "Config", "Args")
+# Other classes that end like that, of PEFT and transformers.
+_NO_ARGUMENTS = (
+    *("LoraConfig", "PeftConfig", "AutoConfig", "BitsAndBytesConfig", "GenerationConfig", "PretrainedConfig"),
+    *("PreTrainedConfig", "ModelConfig", "ModelArguments", "DataArguments", "DataTrainingArguments", "QuantoConfig"),
+)
 
 
 class Change(Record):
@@ -173,6 +178,10 @@ def replaced(text: str, ordered: Sequence[TextEdit]) -> str:
     return "".join((*pieces, text[end:]))
 
 
+def _takes_arguments(called: str) -> bool:
+    return called.endswith(_ARGUMENTS) and not called.endswith(_NO_ARGUMENTS)
+
+
 class Scripts(Record):
     """The scripts of a run as they are in one state.
 
@@ -214,7 +223,8 @@ class Scripts(Record):
         for setting in settings:
             for one in self.write(setting, value):
                 source = self.sources[one.file]
-                if isinstance(source, PythonSource) and source.file.called(one.path[0]).endswith(_ARGUMENTS):
+                called = source.file.called(one.path[0]) if isinstance(source, PythonSource) else ""
+                if isinstance(source, PythonSource) and _takes_arguments(called):
                     there = f"{one.path[0].partition(' ')[0]} {name}"
                     return [self._assign(source, there, value)]
         return []
