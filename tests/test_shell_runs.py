@@ -9,7 +9,7 @@ import pytest
 
 from fp8check.cli.main import main
 from fp8check.rules.checking.shell import MAX_LAUNCHES, MAX_PROGRAMS, Given, assembled
-from fp8check.rules.facts import Facts
+from fp8check.rules.facts import Facts, saved
 from fp8check.rules.reading.shell_syntax import read
 from fp8check.rules.reading.source import Source
 
@@ -164,6 +164,84 @@ def test_what_is_not_known_is_undecided(check: Callable[..., list[dict[str, Any]
     assert report["verdict"] == "undecided"
     assert report["outcome"]["starts"] is None
     assert why in report["outcome"]["undecided"]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "sed -i s/fp8/bf16/ conf/accel.yaml",
+        "sed -E -i.bak s/fp8/bf16/ conf/accel.yaml",
+        "yq -i '.mixed_precision = \"bf16\"' conf/accel.yaml",
+        "cat > conf/accel.yaml <<EOF\nmixed_precision: bf16\nEOF",
+        "envsubst < accel.template > conf/accel.yaml",
+        "echo 'mixed_precision: bf16' | tee conf/accel.yaml",
+        "cp bf16/accel.yaml conf/",
+        "mv other.yaml conf/accel.yaml",
+        "wget -O conf/accel.yaml https://example.com/accel.yaml",
+        "cd conf\npython make.py > accel.yaml\ncd -",
+        'if [ -n "$BF16" ]; then\n  sed -i s/fp8/bf16/ conf/accel.yaml\nfi',
+    ],
+)
+def test_a_file_that_the_script_changes_first_is_not_known(
+    check: Callable[..., list[dict[str, Any]]], before: str
+) -> None:
+    line = "accelerate launch --config_file conf/accel.yaml train.py\n"
+    for text, known in ((line, True), (f"{before}\n{line}", False), (f"{line}{before}\n", True)):
+        report = check(text)[0]
+        assert report["requested"]["fp8"] is known
+        if not known:
+            assert report["outcome"]["undecided"].startswith("conf/accel.yaml: line ")
+            assert report["outcome"]["undecided"].endswith(" of the script writes or changes it")
+
+
+@pytest.mark.parametrize("name", ["train.py", "train.yaml"])
+def test_a_program_or_a_training_file_that_the_script_changes_first(
+    check: Callable[..., list[dict[str, Any]]], folder: Path, name: str
+) -> None:
+    (folder / "train.yaml").write_text("stage: sft\nmodel_name_or_path: a/b\noutput_dir: out\nbf16: true\n")
+    program = "train.py" if name == "train.py" else "llamafactory-cli train train.yaml"
+    program = f"accelerate launch {program}" if name == "train.py" else program
+    (report,) = check(f"git pull\nsed -i s/a/b/ {name}\n{program}\n")
+    assert report["outcome"]["undecided"] == f"{name}: line 2 of the script writes or changes it"
+
+
+def test_a_log_is_no_file_of_the_run(check: Callable[..., list[dict[str, Any]]]) -> None:
+    line = "accelerate launch --config_file conf/accel.yaml train.py"
+    (report, again) = check(f"echo begins > run.log\n{line} >> run.log 2>&1\n{line} | tee -a run.log\n")
+    assert report["outcome"]["undecided"] is None
+    assert again["outcome"]["undecided"] is None
+
+
+@pytest.mark.parametrize(
+    "word", ["--config_file <(cat conf/accel.yaml)", "--config_file=<(sed s/a/b/ conf/accel.yaml | cat)"]
+)
+def test_a_stream_is_one_word_of_which_nothing_is_known(check: Callable[..., list[dict[str, Any]]], word: str) -> None:
+    (report,) = check(f"accelerate launch {word} train.py --lr 1\n")
+    assert report["outcome"]["undecided"].endswith("its name is filled in later")
+    assert "findings" not in report or not [one for one in report["findings"] if one["severity"] == "error"]
+
+
+@pytest.mark.parametrize(
+    ("before", "who"),
+    [
+        ("source /opt/cluster/env.sh", "/opt/cluster/env.sh (read in line 1)"),
+        ("export $(grep -v '^#' .env | xargs)", "$(grep -v '^#' .env | xargs) (exported in line 1)"),
+        ('eval "$(make_environment)"', "eval in line 1"),
+        ("source ~/.bashrc", ""),
+        ('eval "$(conda shell.bash hook)"', ""),
+        ("export A=$(date)", ""),
+    ],
+)
+def test_variables_that_something_unread_may_set_are_not_known(
+    folder: Path, capsys: pytest.CaptureFixture[str], before: str, who: str
+) -> None:
+    facts = Facts(source="file", packages={"accelerate": "1.11.0"}, variables={})
+    (folder / "facts.json").write_text(saved.dump(facts))
+    (folder / "job.sh").write_text(f"{before}\naccelerate launch --config_file conf/accel.yaml train.py\n")
+    assert main(["--format", "json", "--facts", "facts.json", "job.sh"]) in (0, 1)
+    report = json.loads(capsys.readouterr().out)
+    needs = {one["needs"] for one in report["undecided"] if one["rule"] == "FP105"}
+    assert needs == ({f"{who} may set any variable"} if who else set())
 
 
 def test_arguments_that_are_passed_on_are_none(check: Callable[..., list[dict[str, Any]]]) -> None:

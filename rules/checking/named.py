@@ -64,6 +64,8 @@ def accelerate_file(launch: Launch, facts: Facts, *, follow: bool) -> tuple[Name
             own = registry.starter(launch).shipped(path, facts)
             unread = Unread("accelerate", path, why, place, "the name of a file that is there", absent=True)
             return (NOTHING if own is not None else Named(None, unread)), False
+        if launch.changed(path):
+            return _changed("accelerate", path, place, launch), False
         return _found("accelerate", [_home(path)], path, place, follow=follow), False
     if launch.flag("cpu") or not follow:
         return NOTHING, False
@@ -133,6 +135,8 @@ def deepspeed_file(
         same = next((one for one in given if _same_name(one.path, value)), None)
         if same is not None:
             return Named(same), None
+        if launch.changed(value):
+            return _changed("deepspeed", value, setting, launch), None
         folders = (os.path.dirname(path or ""), "") if path is not None else ("",)
         places = [os.path.join(folder, value) for folder in dict.fromkeys(folders)]
         return _found("deepspeed", places, value, setting, follow=follow, loader="json"), None
@@ -199,8 +203,8 @@ def other_files(
             yield _later("other", setting)
             continue
         name = str(setting.value)
-        if any(_same_name(one.path, name) for one in sent):
-            continue
+        if any(_same_name(one.path, name) for one in sent) or launch.changed(name):
+            continue  # what a script writes before it starts the run, is there by then
         if not follow:
             yield _absent("other", name, setting)
             continue
@@ -297,6 +301,8 @@ def script_file(launch: Launch, given: tuple[str, bytes] | None, *, follow: bool
     names = [f"{module}.py", f"{module}/__main__.py"] if module else [name]
     if given is not None and any(_same_name(given[0], one) for one in names):
         return _parsed(*given)
+    if launch.changed(name):
+        return _changed("script", name, place, launch), None
     if not follow:
         return Named(None, _absent("script", name, place, "no such module" if module else ABSENT)), None
     fault = None
@@ -316,11 +322,15 @@ _READS = ("TrlParser", "parse_yaml_file", "parse_json_file")
 
 def training_file(launch: Launch, script: Script | None, *, follow: bool) -> Unread | None:
     """The training file that a trainer's command, or a script by a trainer's parser, reads, neither given nor found."""
+    named = trainings_named(launch)
+    unread = next((_changed("training", one, None, launch).unread for one in named if launch.changed(one)), None)
+    if unread is not None:
+        return unread._replace(decides=True)
     source = None if script is None else script.source
     parses = source is not None and source.parsers and any(word in source.text for word in _READS)
     if registry.by_command(launch) is None and not parses:
         return None
-    name = next(iter(trainings_named(launch)), None)
+    name = next(iter(named), None)
     if name is None:
         return None
     if follow:
@@ -423,6 +433,12 @@ def _found(
             return Named(None, Unread(input_, place, why, setting, f"a {name} that DeepSpeed and the Trainer can read"))
         return Named(document)
     return Named(None, _absent(input_, name, setting))
+
+
+def _changed(input_: FileInput, path: str, setting: Setting | None, launch: Launch) -> Named:
+    """A file that the script of the run writes or changes before it starts it."""
+    why = launch.changed(path)
+    return Named(None, Unread(input_, path, why, setting, f"fp8check on {path} as it is after that line"))
 
 
 def _filled_in(input_: FileInput, setting: Setting) -> Named:

@@ -162,7 +162,7 @@ def _named_training(launch: Launch, by_kind: ByKind, trainer: str | None, starte
     """The training file that the command names, where none was given; none where it cannot be read."""
     given = {os.path.basename(one.path) for one in (*by_kind.accelerate, *by_kind.deepspeed, *by_kind.other)}
     for name in trainings_named(launch):
-        if os.path.basename(name) in given:
+        if os.path.basename(name) in given or launch.changed(name):
             continue
         try:
             document = read(name, trainer=trainer)

@@ -11,7 +11,7 @@ from fp8check.rules.facts.variables import matters
 from fp8check.rules.reading import Span, Unreadable, files
 from fp8check.rules.reading.shell import ShellScript
 from fp8check.rules.record import Record
-from fp8check.rules.settings.launch import LAUNCHERS, Launch, LaunchError, NotARun
+from fp8check.rules.settings.launch import LAUNCHERS, Launch, LaunchError, NotARun, written_by
 from fp8check.rules.settings.programs import FOREIGN
 from fp8check.rules.settings.shell import Line, lines
 from fp8check.rules.settings.values import FILLED_IN, Origin, Setting, is_filled_in
@@ -145,13 +145,24 @@ def _launches(script: ShellScript, given: Given) -> Iterator[Launch]:
     count = 0
     load = _Files(os.path.dirname(script.path)).text if given.follow and script.path != "-" else None
     for line in lines(script, programs, _reaches, given.facts.variables or {}, load):
-        launch = _launch(_found(line, script) if given.follow else line, given.trainer)
+        found = _found(line, script) if given.follow else line
+        launch = _launch(found, given.trainer)
         if launch is None:
             continue
+        rewritten = dict(_rewritten(line, found))
+        launch = launch._replace(rewritten=rewritten) if rewritten else launch
         count += 1
         if count > MAX_PROGRAMS:
             raise script.source.error(line.span.start, f"more than {MAX_PROGRAMS:,} lines start a program")
         yield launch
+
+
+def _rewritten(line: Line, found: Line) -> Iterator[tuple[str, str]]:
+    """The files of a line, as found from here, that its script writes before it, and why they are not known."""
+    for word, there in zip(line.words, found.words, strict=True):
+        number = line.changed_by(os.path.join(line.folder or "", word.text.rpartition("=")[2]))
+        if number is not None:
+            yield there.text.rpartition("=")[2], written_by(number)
 
 
 def _reaches(name: str) -> bool:
@@ -214,16 +225,19 @@ def _unread(launch: Launch, why: str) -> Unread:
     return Unread("other", "the launch line", why, Setting("", Origin(span=span)), FILLED_IN)
 
 
-def _without(facts: Facts, unset: Sequence[str]) -> Facts:
-    if not unset or not facts.variables:
+def _facts_of(line: Line, facts: Facts) -> Facts:
+    """The facts as they are for a line: without the variables that its script takes away, or may set anew."""
+    if line.sourced:
+        return facts._replace(variables=None)
+    if not line.unset or not facts.variables:
         return facts
-    return facts._replace(variables={name: value for name, value in facts.variables.items() if name not in unset})
+    return facts._replace(variables={name: value for name, value in facts.variables.items() if name not in line.unset})
 
 
 def _runs(launch: Launch, documents: Sequence[Document], given: Given) -> Iterator[Assembled]:
     """The runs of one line, as if it was the launch command."""
     script = _sent(launch, given.scripts)
-    facts = _without(given.facts, () if launch.line is None else launch.line.unset)
+    facts = given.facts if launch.line is None else _facts_of(launch.line, given.facts)
     try:
         yield from assemble_each(
             documents, facts, launch=launch, trainer=given.trainer, follow=given.follow, script=script
@@ -263,7 +277,7 @@ def _beside(others: Sequence[Document], launch: Launch, named: set[str]) -> list
 def _read_once(launch: Launch, known: dict[str, Document | None]) -> list[Document]:
     """The Accelerate file of a line, which others may name as well; whatever is wrong with one is said by its run."""
     path = launch.config_file
-    if path is None or not path.endswith(_FILES) or is_filled_in(path):
+    if path is None or not path.endswith(_FILES) or is_filled_in(path) or launch.changed(path):
         return []
     if path not in known:
         try:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.reading import Document
     from fp8check.rules.seen import Seen
-    from fp8check.rules.trainers.run import Run
+    from fp8check.rules.trainers.run import Run, Unread
 
 
 class Requested(Record):
@@ -53,8 +53,16 @@ def requested(run: Run) -> Requested:
             asking.extend(ask(run))
         except Undecided as reason:
             perhaps = perhaps or reason.what
+    perhaps = perhaps or next((one.needs for one in run.unread if _may_ask(one, run)), "")
     backend, recipe = _how(run)
     return Requested(tuple(asking), backend, recipe, by_script, perhaps)
+
+
+def _may_ask(unread: Unread, run: Run) -> bool:
+    """Whether a file that could not be read may be the one that asks for FP8."""
+    if unread.absent and unread.place is None and unread.input == "accelerate":
+        return False  # the machine's default file, which no file of the run names
+    return unread.input == "training" or (unread.input == "accelerate" and run.launch.flag("mixed_precision") is None)
 
 
 def _by_launch(run: Run) -> Iterator[Setting]:

@@ -92,6 +92,7 @@ def run_rules(inputs: Inputs, rules: Iterable[Rule]) -> Result:
     there = frozenset(values)
     concerns_fp8 = inputs.concerns_fp8
     line = inputs.run.launch.line
+    hidden = "" if line is None else line.sourced
     unread: dict[str, Unread] = {one.input: one for one in inputs.run.unread}
     for one in rules:
         if unread and (lacking := _lacking(one, unread, there)) is not None:
@@ -101,23 +102,35 @@ def run_rules(inputs: Inputs, rules: Iterable[Rule]) -> Result:
             continue
         if not one.knowledge <= there:
             if concerns_fp8:
-                missing = [name for name in one.needs if name in one.knowledge and name not in there]
-                undecided.append(
-                    UndecidedRule(one.id, ", ".join(CALLED.get(name, name) for name in missing), KNOWLEDGE[missing[0]])
-                )
+                undecided.append(_missing(one, there, hidden))
             continue
         try:
             for found in one.check(*map(values.__getitem__, one.parameters)):
                 findings.append(_finding(one, found, line))  # noqa: PERF401  a generator more would cost more than it says
         except Undecided as reason:
             command = reason.needs if " " in reason.needs else DECIDES.get(reason.needs)
-            if command is None:  # a word that no kind of facts has tells nobody what to do
+            if hidden and reason.needs == "variables":
+                undecided.append(_hidden(one, hidden))
+            elif command is None:  # a word that no kind of facts has tells nobody what to do
                 crashes.append(crash(one.id, reason))
             else:
                 undecided.append(UndecidedRule(one.id, shown(reason.what), shown(command)))
         except Exception as error:  # noqa: BLE001  a rule's fault is reported as such, and the other rules go on
             crashes.append(crash(one.id, error))
     return Result(ordered(findings), tuple(undecided), tuple(crashes))
+
+
+def _missing(one: Rule, there: Collection[str], hidden: str) -> UndecidedRule:
+    """That a rule lacks what nobody looked at."""
+    missing = [name for name in one.needs if name in one.knowledge and name not in there]
+    if missing[0] == "variables" and hidden:
+        return _hidden(one, hidden)
+    return UndecidedRule(one.id, ", ".join(CALLED.get(name, name) for name in missing), KNOWLEDGE[missing[0]])
+
+
+def _hidden(one: Rule, hidden: str) -> UndecidedRule:
+    """That a rule asks for variables which something of the script may set that could not be read."""
+    return UndecidedRule(one.id, f"{hidden} may set any variable", "fp8check where that can be read")
 
 
 def _lacking(one: Rule, unread: Mapping[str, Unread], there: Collection[str]) -> Unread | None:

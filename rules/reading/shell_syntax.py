@@ -476,9 +476,7 @@ class _Reader:
             self._word()
             return
         if text.startswith(("<(", ">("), self._at):  # bash: the name of what a command writes or reads
-            end = self._words_of.closed(self._at + 2, ")")
-            self._words.append(Word((), self._at, end))
-            self._at = end
+            self._stream()
             return
         found = _REDIRECTED.match(text, self._at)
         sign = "" if found is None else found.group()
@@ -497,6 +495,18 @@ class _Reader:
             delimiter = "".join(piece.text for piece in target.pieces)
             is_literal = any(piece.quoted for piece in target.pieces)
             self._heredocs.append(_Opened(delimiter, len(self._items), indented=sign == "<<-", is_literal=is_literal))
+
+    def _stream(self) -> None:
+        """<(cat accel.yaml): one word, or the end of one: --config=<(cat accel.yaml)."""
+        begin = self._at
+        end = self._at = self._words_of.closed(begin + 2, ")")
+        inside = self._text[begin + 2 : end - 1]
+        piece = Piece("stream", inside, begin, end, inner=begin + 2, quoted=True)
+        if self._words and self._words[-1].end == begin:
+            glued = self._words.pop()
+            self._words.append(Word((*glued.pieces, piece), glued.start, end))
+        else:
+            self._words.append(Word((piece,), begin, end))
 
     def _is_numbered(self, at: int) -> bool:
         """Whether what is redirected there is another stream than the one that is printed to: 2> log."""

@@ -272,6 +272,11 @@ class Surroundings(Record):
 HERE = Surroundings()
 
 
+def written_by(line: int) -> str:
+    """Why it is not known what is in a file: its script writes it."""
+    return f"line {line} of the script writes or changes it"
+
+
 class Launch(Record):
     """One launch command.
 
@@ -289,6 +294,8 @@ class Launch(Record):
         outer: the launchers around this one, the outermost first: `torchrun --no_python accelerate launch ...`.
         inner: the launchers that this one starts, the innermost last: `accelerate launch -m torch.distributed.run ...`.
         line: where a shell script has it, with the places of its words; None where no script does.
+        rewritten: the files of the command that its script writes or changes before it, each with why what is in it
+            is not known.
     """
 
     tool: str
@@ -304,6 +311,14 @@ class Launch(Record):
     outer: tuple[Launch, ...] = ()
     inner: tuple[Launch, ...] = ()
     line: Line | None = None
+    rewritten: Mapping[str, str] = {}
+
+    def changed(self, path: str) -> str:
+        """Why it is not known what is in a file by the time that this starts; "" where it is what is there now."""
+        if path in self.rewritten:
+            return self.rewritten[path]
+        line = None if self.line is None else self.line.changed_by(path)
+        return written_by(line) if line is not None else ""
 
     @property
     def is_module(self) -> bool:

@@ -24,6 +24,7 @@ from fp8check.rules.settings.shell_scope import (
     why_of,
 )
 from fp8check.rules.settings.shell_values import Expander, Field, value_of
+from fp8check.rules.settings.shell_writes import written
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,6 +81,30 @@ class Place(Record):
     may_be_many: bool = False
 
 
+class Changed:
+    """The files that a script writes or changes, in the order in which it does.
+
+    Attributes:
+        count: how many there are so far.
+    """
+
+    __slots__ = ("_lines", "count")
+
+    def __init__(self) -> None:
+        self._lines: dict[str, tuple[int, int]] = {}
+        self.count = 0
+
+    def add(self, name: str, line: int) -> None:
+        """One more, by a command in that line."""
+        self._lines.setdefault(name, (self.count, line))
+        self.count = len(self._lines)
+
+    def line_of(self, name: str, count: int) -> int | None:
+        """The line that was the first to change a file, among so many changes; None where none did."""
+        at, line = self._lines.get(name, (count, 0))
+        return line if at < count else None
+
+
 class Line(Record):
     """A command that seems to start a training.
 
@@ -90,6 +115,9 @@ class Line(Record):
         span: the command in the script.
         where: the places of its flags, by their names and what they are set to.
         lost: that folder as it is written, where it is not known: `${WORK}`.
+        changed: the files that the script has written or changed by then, the first so many of these: by their names
+            from where it started.
+        sourced: what may have set any variable by then, and cannot be read: "env.sh (read in line 3)"; "" for nothing.
     """
 
     words: tuple[Place, ...]
@@ -99,6 +127,8 @@ class Line(Record):
     span: Span
     where: Mapping[tuple[str, str | None], Span]
     lost: Place | None = None
+    changed: tuple[Changed, int] | None = None
+    sourced: str = ""
 
     @classmethod
     def at(cls, span: Span) -> Line:
@@ -114,6 +144,11 @@ class Line(Record):
         return next(
             (f" ({word.why}: line {word.span.line})" for word in self.words if word.text == text and word.why), ""
         )
+
+    def changed_by(self, name: str) -> int | None:
+        """The line of the script that has written or changed a file by then; None where none has."""
+        changed, count = self.changed or (None, 0)
+        return None if changed is None else changed.line_of(os.path.normpath(name), count)
 
     def place_of(self, origin: Origin) -> Span | None:
         """Where a flag or a variable stands that a setting comes from; None where this line does not have it."""
@@ -236,12 +271,14 @@ class _Shared:
     Attributes:
         functions: where they begin and end, and in which script.
         written: the scripts that it writes, by their names.
+        changed: the files that it writes or changes, with the line that does first.
     """
 
     __slots__ = (
         "aliases",
         "called",
         "calls",
+        "changed",
         "count",
         "ended",
         "functions",
@@ -261,6 +298,7 @@ class _Shared:
         self.aliases: dict[str, str] = {}
         self.written: dict[str, _Written] = {} if outer is None else outer.written
         self.started: set[str] = set() if outer is None else outer.started
+        self.changed = Changed() if outer is None else outer.changed
         self.read = 0
 
     def end(self, *, ended: bool = True) -> None:
@@ -422,6 +460,7 @@ class _Walk:
         fields = self._with_aliases(command, self._expander.all_fields(command.words))
         if command.in_pipe:  # ${A:=x} sets A in a shell of its own
             self._scope.roll_back(mark)
+        self._changes(command, fields)
         printed, self._printed = self._printed, self._prints(command, fields) if command.in_pipe else None
         ends = False
         while fields and fields[0].text in ("exec", "command", "builtin"):
@@ -506,6 +545,8 @@ class _Walk:
             self._assign(one, exported=exports)
         for word in command.words[1:]:
             value = self._expander.value(word)
+            if how == "export" and value and value[0].why and word.pieces[0].kind == "output":
+                self._expander.read_in(f"{value[0].text} (exported in line {self._span_of(command).line})")
             name, equals, rest = value[0].text.partition("=") if value else ("", "", "")
             append = name.endswith("+")
             name = name.removesuffix("+")
@@ -705,6 +746,15 @@ class _Walk:
             one = _Written(self, command, printed, self._placed(command, text_of(printed)))
             self._shared.written[os.path.normpath(text_of(target))] = one
 
+    def _changes(self, command: Command, fields: Sequence[Field]) -> None:
+        """The files that a command writes: sed -i ... FILE, ... > FILE."""
+        names = [*written([field.text for field in fields])]
+        if command.written is not None:
+            names.append(text_of(self._expander.value(command.written)))
+        for one in names:
+            path = os.path.normpath(os.path.join(self._scope.folder or "", one))
+            self._shared.changed.add(path, self._span_of(command).line)
+
     def _printf(self, texts: Sequence[str]) -> None:
         """printf -v NAME FORMAT."""
         if texts[:1] == ["-v"] and len(texts) > 2:
@@ -833,7 +883,8 @@ class _Walk:
         words = (*self._before, *(self._place(field, command) for field in fields))
         folder, gone = self._scope.folder, self._scope.get(FOLDER)
         lost = self._variable(gone, span) if folder is None and isinstance(gone, tuple) else None
-        return Line(words, variables, tuple(unset), folder, span, _where(words), lost)
+        changed = (self._shared.changed, self._shared.changed.count)
+        return Line(words, variables, tuple(unset), folder, span, _where(words), lost, changed, self._expander.sourced)
 
     def _place(self, field: Field, command: Command) -> Place:
         is_here = field.start >= 0 and self._outer is None

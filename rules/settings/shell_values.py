@@ -263,6 +263,8 @@ class Expander:
             return [(Part(number),)] if number is not None else [later(f"$(({piece.text}))", "it is computed")]
         if piece.kind == "output":
             return [self._output(piece.text)]
+        if piece.kind == "stream":  # the name of a file that there is only while the command runs
+            return [later(f"$({' '.join(piece.text.split())})", "a command writes it")]
         if self._depth >= _DEEPEST:
             return [later("${...}", "it nests too deep")]
         self._depth += 1
