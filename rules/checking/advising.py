@@ -32,7 +32,11 @@ if TYPE_CHECKING:
 
 JUDGED = 40  # runs that are judged at most for the helps of one check: some 50 ms
 OF_MANY = 100  # of one of more files than are kept in memory
-A_RUN_MORE = 1_000  # characters of files and command that count as one run more: to edit and judge them takes as long
+# What counts as one run more, for to edit and judge it takes as long: characters of files and command, findings of a
+# report, variables of the environment.
+A_RUN_MORE = 1_000
+FINDINGS_MORE = 25
+VARIABLES_MORE = 250
 PLAN = "`fp8check plan` looks for all steps"
 
 
@@ -86,6 +90,7 @@ class Advisor:
         # What is not selected is not shown, and may be wrong all the same.
         self._request = request._replace(rules=(*request.rules, *others), probe=None, baseline=None)
         self._left = most
+        self._of_report = 0  # what judging a run costs more because of what is said of it
         self.runs = 0
         self._is_spent = False
         self._errors: tuple[Rule, ...] | None = None
@@ -99,6 +104,7 @@ class Advisor:
         """The report of the one run of a part, with its helps."""
         if not is_to_be_advised((report,)):
             return report
+        self._of_report = _cost_of_report(report)
         proofs, words = _Proofs(self, part, report), Words(report.documents)
         told = tuple(_with_help(one, proofs, words) for one in report.findings)
         return self.looked_behind(part, report)._replace(findings=told)
@@ -107,6 +113,7 @@ class Advisor:
         """The report of the one run of a part, with what its errors hide."""
         if not is_to_be_advised((report,)):
             return report
+        self._of_report = _cost_of_report(report)
         later, hiding = ((), unseen(report)) if self._is_spent else behind(part, report, self._afresh, self._affords)
         later = tuple(one for one in later if one.rule in self._selected)
         return report._replace(later=later, hiding=hiding)
@@ -123,12 +130,12 @@ class Advisor:
         """
         if not self._affords(documents, launch):
             raise Unfixable("it takes too long to find out")
-        self._left -= _cost(documents, launch)
+        self._left -= _cost(documents, launch) + self._of_report
         self.runs += 1
 
     def _affords(self, documents: Sequence[Document], launch: str | None) -> bool:
         """Whether such a run may be edited and judged once more; once one may not, no error is looked behind."""
-        affords = _cost(documents, launch) <= self._left
+        affords = _cost(documents, launch) + self._of_report <= self._left
         self._is_spent = self._is_spent or not affords
         return affords
 
@@ -165,6 +172,12 @@ class Advisor:
 def _cost(documents: Sequence[Document], launch: str | None) -> int:
     """Runs of a usual size that take as long to edit and to judge as these files and this command."""
     return 1 + (sum(len(one.text) for one in documents) + len(launch or "")) // A_RUN_MORE
+
+
+def _cost_of_report(report: Examined) -> int:
+    """Runs of a usual size that such a report costs more to make: variables of facts may be thousands, one found each."""
+    variables = report.inputs.run.facts.variables or ()
+    return len(report.findings) // FINDINGS_MORE + len(variables) // VARIABLES_MORE
 
 
 def _with_help(finding: Finding, proofs: _Proofs, words: Words) -> Finding:

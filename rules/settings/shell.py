@@ -298,7 +298,7 @@ class _Shared:
         self.aliases: dict[str, str] = {}
         self.written: dict[str, _Written] = {} if outer is None else outer.written
         self.started: set[str] = set() if outer is None else outer.started
-        self.changed = Changed() if outer is None else outer.changed
+        self.changed: Changed = Changed() if outer is None else outer.changed
         self.read = 0
 
     def end(self, *, ended: bool = True) -> None:
