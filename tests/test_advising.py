@@ -102,6 +102,17 @@ def test_so_many_runs_are_judged_and_no_more() -> None:
     assert (one.fix, one.help.endswith(f"; {PLAN}")) == (None, True)
 
 
+def test_of_thousands_of_findings_no_cure_is_tried() -> None:
+    for count, most in ((2, 2), (2_000, 0)):
+        given = part(variables={f"ACCELERATE_FP8_V{number}": "1" for number in range(count)})
+        request = Request((given,))
+        (report,) = check_request(request).reports
+        advisor = Advisor(request, JUDGED)
+        told = advisor.told(given, report)
+        assert sum(PLAN not in one.help for one in told.findings if one.rule == "FP107") == most
+        assert (advisor.runs > 0) is (most > 0)
+
+
 CURES = {
     "a package, where none is known": (Action("", packages={"accelerate": "1.15.0"}), {"stack": "unknown"}),
     "a flag that is not there": (Action("", without=("--bf16 true",)), {}),

@@ -175,7 +175,7 @@ def _cost(documents: Sequence[Document], launch: str | None) -> int:
 
 
 def _cost_of_report(report: Examined) -> int:
-    """Runs of a usual size that such a report costs more to make: variables of facts may be thousands, one found each."""
+    """Runs of a usual size that such a report costs more to make: facts may have thousands of variables."""
     variables = report.inputs.run.facts.variables or ()
     return len(report.findings) // FINDINGS_MORE + len(variables) // VARIABLES_MORE
 
