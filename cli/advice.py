@@ -6,6 +6,7 @@ Loaded only where something is refused. Looks at names, and at the beginning of 
 from __future__ import annotations
 
 import os
+import re
 from itertools import islice
 
 from fp8check.cli.commands import COMMANDS
@@ -28,6 +29,10 @@ _WITH_COMMENTS = (".jsonc", ".json5")
 _CONFIGURATION = (".yaml", ".yml", ".json", ".sh", ".sbatch")
 _FILLED_IN = ("{{", "{%", "<%", "${")
 _WORDS = {"help": "--help", "version": "--version"}
+_MAKEFILES = ("Makefile", "makefile", "GNUmakefile", "Justfile", "justfile")
+_COMMAND = "fp8check -- COMMAND checks the command that starts the training"
+# In a manifest of Kubernetes, of compose or SkyPilot, in a workflow: `accelerate launch`, or its words one by one.
+_LAUNCHES = re.compile(rb"accelerate\W{1,9}launch\b|\btorchrun\b|llamafactory-cli\W{1,9}train\b|axolotl\W{1,9}train\b")
 _EMPTY = "fp8check init writes the first files of a run"
 
 
@@ -145,6 +150,8 @@ def _by_name(file: str) -> tuple[str, str] | None:
     if ending in _WITH_COMMENTS:
         instead = f"{os.path.splitext(file)[0]}.json"
         return "accelerate and DeepSpeed read no JSON with comments", f"take them out, and call it {instead}"
+    if os.path.basename(file) in _MAKEFILES or ending == ".mk":
+        return "a makefile", _COMMAND
     if ending == ".ipynb":
         script = f"{os.path.splitext(file)[0]}.py"
         return "a notebook", f"check it as a script: jupyter nbconvert --to script {file}; fp8check {script}"
@@ -165,7 +172,9 @@ def _by_content(file: str, data: bytes, problem: InputError) -> tuple[str, str] 
             return "", "this is filled in by something before: check the file that comes out"
         return None
     if data.startswith(b"#!") or os.path.splitext(str(problem).partition(":")[0])[1] in (".sh", ".sbatch"):
-        return "", "fp8check -- COMMAND checks the command that starts the training"
+        return "", _COMMAND
+    if _LAUNCHES.search(data):  # of Kubernetes, compose, SkyPilot, a workflow
+        return "it starts a training, and is no configuration of one", _COMMAND
     if SCHEMA.encode() in data:
         return "these are facts of a machine, and no file of a run", f"give them as such: --facts {file}"
     return "", f"say who reads it, if it is a training file: --trainer with {', '.join(NAMES)}"

@@ -26,6 +26,9 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "weights.bin").write_bytes(b"PK\x03\x04\x00\x00\x00\xff\xd0")
     (tmp_path / "train.yaml.j2").write_text("bf16: {% if x %}true{% endif %}\n")
     (tmp_path / "filled.yaml").write_text("output_dir: out\nbf16: {% if x %}true{% endif %}\n")
+    (tmp_path / "job.yaml").write_text("kind: Job\nspec:\n  command: [accelerate, launch, train.py]\n")
+    (tmp_path / "sky.yml").write_text("run: |\n  accelerate launch train.py\n")
+    (tmp_path / "Makefile").write_text("train:\n\taccelerate launch train.py\n")
     (tmp_path / "book.ipynb").write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
     (tmp_path / "hello.sh").write_text("#!/bin/bash\necho hello\n")
     (tmp_path / "other.yaml").write_text("a: 1\n")
@@ -46,6 +49,13 @@ def folder(tmp_path: Path) -> Path:
         ("weights.bin", ": a binary file", "name the files of the run: "),
         ("train.yaml.j2", ": a template, which no trainer reads as it is", "fill it in, and check"),
         ("filled.yaml", "filled.yaml:2:8: ", "this is filled in by something before: check the file that comes out"),
+        (
+            "job.yaml",
+            "job.yaml:1:1: it starts a training, and is no configuration of one",
+            "fp8check -- COMMAND checks",
+        ),
+        ("sky.yml", "sky.yml:1:1: it starts a training, and is no configuration of one", "fp8check -- COMMAND checks"),
+        ("Makefile", "Makefile:2:1: a makefile", "fp8check -- COMMAND checks the command that starts the training"),
         ("book.ipynb", "book.ipynb:1:1: a notebook", "jupyter nbconvert --to script book.ipynb; fp8check book.py"),
         ("hello.sh", "hello.sh:1:1: no line of this script starts a training", "fp8check -- COMMAND checks"),
         ("other.yaml", "other.yaml:1:1: this is neither", "say who reads it, if it is a training file: --trainer"),
