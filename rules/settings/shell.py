@@ -61,7 +61,12 @@ _BUILTINS = frozenset(
     )
 )
 # Files that people read into a script to have an environment, and no settings.
-_ENVIRONMENTS = ("activate", ".bashrc", ".bash_profile", ".profile", ".zshrc", "profile", "conda.sh", "bashrc")
+_ENVIRONMENTS = frozenset(
+    (
+        *("activate", ".bashrc", "bashrc", "bash.bashrc", ".bash_profile", ".profile", "profile", ".zshrc"),
+        *("conda.sh", "mamba.sh", "modules.sh", "module.sh", "lmod.sh", "z00_lmod.sh", "nvm.sh", "setvars.sh"),
+    )
+)
 # What people evaluate to have an environment: eval "$(conda shell.bash hook)".
 _HOOKS = ("conda", "mamba", "pyenv", "ssh-agent", "direnv", "brew", "module", "dircolors", "rbenv", "hook", "init")
 _STARTED_IN = ("${SLURM_SUBMIT_DIR}", "${PBS_O_WORKDIR}", "${SLURM_SUBMIT_DIR}/", "${SGE_O_WORKDIR}", "${LS_SUBCWD}")
