@@ -155,8 +155,8 @@ def test_the_words_of_edits() -> None:
         return words.of(unsafe(*edits), None, place)
 
     assert said(Edit("replace", entry, value="no")) == 'write a: "no"'
-    assert said(Edit("replace", items, "item", value=3)) == "write 3 in the place of 1"
-    assert said(Edit("rename", entry, key="z")) == "write z in the place of a"
+    assert said(Edit("replace", items, "item", value=3)) == "write 3 instead of 1"
+    assert said(Edit("rename", entry, key="z")) == "write z instead of a"
     assert said(Edit("delete", entry)) == "delete a"
     assert said(Edit("delete", inner.key_span)) == "delete d (line 4)"
     assert said(Edit("delete", None)) == "delete  (line 0)"
@@ -189,7 +189,7 @@ def test_a_file_that_the_run_names_is_edited_as_well(tmp_path: Path, monkeypatch
         TRAIN.replace("true", "false"), launch="accelerate launch --config_file accel.yaml train.py train.yaml"
     )
     given = given._replace(documents=given.documents[:1])
-    assert helps(given)["FP202"] == "write amax_history_len in the place of amax_history_length"
+    assert helps(given)["FP202"] == "write amax_history_len instead of amax_history_length"
 
 
 def test_other_runs_are_no_proof() -> None:
@@ -217,7 +217,7 @@ def test_words_of_edits_of_a_script() -> None:
     key, value = Span("train.py", 1, 3, 1, 4, 2, 3), Span("train.py", 1, 5, 1, 6, 4, 5)
     edits = [Edit("replace", key, value=2), Edit("replace", value, value="x"), Edit("replace", key, value=float("inf"))]
     said = [Words((script,)).of(unsafe(one), None, None) for one in edits]
-    assert said == ["write a=2 in train.py", 'write "x" in the place of 1 in train.py', "write a=inf in train.py"]
+    assert said == ["write a=2 in train.py", 'write "x" instead of 1 in train.py', "write a=inf in train.py"]
 
 
 def test_a_cure_that_is_more_than_entries_is_made_of_the_text() -> None:

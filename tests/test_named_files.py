@@ -122,7 +122,7 @@ def test_a_deepspeed_file_that_cannot_be_used(folder: Path, content: bytes, why:
     made = one(TRAIN + "deepspeed: ds.json\n")
     assert [(file.input, file.broken) for file in made.run.unread] == [("deepspeed", broken)]
     assert made.run.unread[0].why.endswith(why)
-    assert predict(made.run).starts is (False if broken else None)  # text that is no JSON ends the Trainer's start
+    assert predict(made.run).starts is (False if broken else None)  # text that is not JSON ends the Trainer's start
 
 
 def test_a_file_that_is_gone_before_it_is_read_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -461,7 +461,7 @@ def test_settings_of_fsdp_may_be_json_where_a_file_is_named() -> None:
 @pytest.mark.parametrize("text", ["{", "{'a': 1}", '{"a": 1},'])
 def test_json_that_is_none_is_unread(key: str, text: str) -> None:
     (unread_,) = one(f"{TRAIN}fsdp: full_shard\n", launch=f'torchrun -m trl.x --{key} "{text}"').run.unread
-    assert unread_.why == "this is no JSON"
+    assert unread_.why == "this is not JSON"
 
 
 @pytest.mark.parametrize("module", ["deepspeed.launcher.launch", "transformers.x", "torch.utils.bottleneck"])

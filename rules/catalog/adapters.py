@@ -52,8 +52,8 @@ def rank_decides_about_fp8(training: Training, outcome: Outcome) -> Iterator[Fou
     yield Found(
         f"adapters of rank {rank} run in FP8, where casting costs more than it gains",
         place=written or training.setting_for("model"),
-        label="16 divides the rank, so that lora_A and lora_B are converted like any other Linear layer",
-        notes=("a rank that 16 does not divide (8, 24, 40) leaves adapters in BF16",),
+        label="the rank is a multiple of 16, so that lora_A and lora_B are converted like any other Linear layer",
+        notes=("a rank that is not a multiple of 16 (8, 24, 40) leaves adapters in BF16",),
     )
 
 

@@ -188,7 +188,7 @@ def scales_start_anew(training: Training, requested: Requested, outcome: Outcome
     claims=("perhaps",),
 )
 def checkpoint_without_scales(script: ScriptSource, requested: Requested, outcome: Outcome) -> Iterator[Found]:
-    """A checkpoint that save_state() writes behind an evaluation, and that load_state() cannot load.
+    """A checkpoint that save_state() writes after an evaluation, and that load_state() cannot load.
 
     Why it hurts: a layer that last ran outside FP8 writes an empty tensor for its scales. Accelerate takes all empty
     tensors for one and saves one of them; load_state() misses the others and raises RuntimeError. Only who saves behind
@@ -214,7 +214,7 @@ def checkpoint_without_scales(script: ScriptSource, requested: Requested, outcom
     _require_release(outcome)
     if not (_refuses(outcome) if blocks else outcome.stack.does(TransformerEngine.EMPTY_STATE_WITHOUT_FP8)):
         return
-    when = f"with {blocks.called} scaling" if blocks else "behind an evaluation"
+    when = f"with {blocks.called} scaling" if blocks else "after an evaluation"
     yield Found(
         f"load_state() cannot load what save_state() writes {when}",
         place=call.span,
@@ -303,7 +303,7 @@ def ragged_evaluation_in_fp8(training: Training, requested: Requested, outcome: 
     fix = unsafe(replace(switch, False)) if written and switch.value is True else None
     off = "" if fix is not None else "with use_autocast_during_eval: false "
     yield Found(
-        "evaluation runs in FP8, and 8 need not divide the tokens of its batches",
+        "evaluation runs in FP8, and the tokens of its batches may not always be a multiple of 8",
         place=switch if written else strategy,
         label="ValueError: FP8 execution requires the product of all dimensions except the last to be divisible by 8",
         fact=f"{off}evaluation is not in FP8, and takes any number of tokens",
@@ -320,7 +320,7 @@ def ragged_evaluation_in_fp8(training: Training, requested: Requested, outcome: 
     claims=("perhaps",),
 )
 def rollouts_in_fp8(training: Training, requested: Requested, outcome: Outcome) -> Iterator[Found]:
-    """A trainer that generates what it trains on, with Transformer Engine and a micro-batch that 16 does not divide.
+    """A trainer that generates what it trains on, with Transformer Engine, in micro-batches of no multiple of 16.
 
     Why it hurts: prompts and completions have any length, so that only the number of sequences can make the tokens of
     a batch divisible. The model stays in training mode while it generates, and there FP8 is on as well: one token a
@@ -338,10 +338,10 @@ def rollouts_in_fp8(training: Training, requested: Requested, outcome: Outcome) 
     if rows is None or rows % ALIGNMENT == 0 or not outcome.runs_te:
         return
     yield Found(
-        f"{rows} sequences of any length: {ALIGNMENT} need not divide the tokens of a batch",
+        f"{rows} sequences of any length: the tokens of a batch may not always be a multiple of {ALIGNMENT}",
         place=training.setting_for("micro_batch") or training.setting_for("model"),
         label="ValueError: FP8 execution requires the product of all dimensions except the last to be divisible by 8",
-        fact=f"micro-batches that {ALIGNMENT} divides are not affected, nor is backend: AO, which pads",
+        fact=f"micro-batches that are a multiple of {ALIGNMENT} are not affected, nor is backend: AO, which pads",
     )
 
 

@@ -141,7 +141,7 @@ def torchao_compiled_under_ddp(run: Run, outcome: Outcome) -> Iterator[Found]:
 
     Example: `distributed_type: MULTI_GPU`, backend AO and `torch_compile: true` with torch 2.8.
 
-    Write instead: torch 2.11 or newer; or FSDP2 in the place of DDP.
+    Write instead: torch 2.11 or newer; or FSDP2 instead of DDP.
     """
     compiles = outcome.effective.compiled
     if compiles is None or not _torchao(outcome) or not _is_ddp(outcome):
@@ -174,11 +174,11 @@ def torchao_compiled_experts(training: Training, model: ModelShape, outcome: Out
 
     Why it hurts: which tokens an expert gets is known in the step only. The graph breaks around the experts, six times
     in one layer of Mixtral, and torchao's casts there are not fused across the breaks: what it needs the compiler for.
-    Numbers of tokens that 16 does not divide are refused besides, unless they are padded.
+    Numbers of tokens that are not multiples of 16 are refused as well, unless they are padded.
 
     Example: Mixtral with transformers 4.57, backend AO and `torch_compile: true`.
 
-    Write instead: BF16; or transformers 5, where experts are no Linear layers and stay in BF16.
+    Write instead: BF16; or transformers 5, where experts are not Linear layers and stay in BF16.
     """
     compiles = outcome.effective.compiled
     if compiles is None or model.routed is None or not _torchao(outcome) or not _has_linear_experts(model, outcome):

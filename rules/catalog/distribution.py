@@ -512,7 +512,7 @@ def accumulation_no_number(outcome: Outcome) -> Iterator[Found]:
         return
     (steps,) = error.because
     yield Found(
-        "gradient_accumulation_steps is no number, and the script makes its Accelerator itself",
+        "gradient_accumulation_steps is not a number, and the script makes its Accelerator itself",
         place=steps,
         label=f"Accelerator() raises {error.type}: {error.message}",
         fact="a number there goes before the one that the script says",

@@ -216,7 +216,7 @@ def parsers_differ(documents: Sequence[Document]) -> Iterator[Found]:
             "OmegaConf before 2.4 does not read this file",
             place=problem.span,
             label=problem.detail,
-            fact="spaces in the place of tabs, and quotes around what is unusual, read the same everywhere",
+            fact="spaces instead of tabs, and quotes around what is unusual, read the same everywhere",
         )
 
 
@@ -444,12 +444,12 @@ def number_in_quotes(outcome: Outcome) -> Iterator[Found]:
     "FP911",
     "named-file-not-read",
     ERROR,
-    'accelerate 0.34.0..1.15.0 utils/deepspeed.py "config = json.load(f)": what is no JSON ends the run',
+    'accelerate 0.34.0..1.15.0 utils/deepspeed.py "config = json.load(f)": what is not JSON ends the run',
     "own rules/checking/named.py: what becomes of a file that a run names",
     claims=("ends",),
 )
 def named_file_not_read(run: Run, outcome: Outcome) -> Iterator[Found]:
-    """A file that the run names is no JSON where it has to be; or it cannot be read here, and the rest is undecided.
+    """A file that the run names is not JSON where it has to be; or it cannot be read here, and the rest is undecided.
 
     Why it hurts: Accelerate and the Trainer read DeepSpeed's file as JSON, and end where it is none. What stands in a
     file that is missing, locked or too large here may switch FP8 on or off: nothing that hangs on it is called clean.
@@ -461,10 +461,10 @@ def named_file_not_read(run: Run, outcome: Outcome) -> Iterator[Found]:
     for one in run.unread:
         if one.broken and not outcome.starts:
             yield Found(
-                f"{one.path} is no JSON",
+                f"{one.path} is not JSON",
                 place=one.place,
                 label=reached(outcome, f"the run ends here: {one.why}", "file-is-no-json"),
-                fact="JSON has no comments, and no comma behind the last entry",
+                fact="JSON has no comments, and no comma after the last entry",
             )
     unknown = [one for one in run.unread if not one.broken and one.refused is None]
     if unknown:

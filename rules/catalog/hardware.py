@@ -365,7 +365,7 @@ def gpus_differ(requested: Requested, facts: Facts, outcome: Outcome) -> Iterato
 def visible_devices_cut_short(
     requested: Requested, gpus: Sequence[Gpu], variables: Mapping[str, str]
 ) -> Iterator[Found]:
-    """CUDA_VISIBLE_DEVICES names a GPU that is not there: that one and all behind it are hidden.
+    """CUDA_VISIBLE_DEVICES names a GPU that is not there: that one and all after it are hidden.
 
     Why it hurts: CUDA ends the list at the first number that it does not know, without a word. A run meant for four
     GPUs starts on two.

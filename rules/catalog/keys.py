@@ -158,7 +158,7 @@ def _instead(accelerate: AccelerateConfig, name: str, setting: Setting) -> tuple
 
     meant = nearest(name, FP8_KEYS)
     if meant is not None:
-        return _named(accelerate, setting, meant, f"it is nearly {meant}", unsafe)
+        return _named(accelerate, setting, meant, f"it looks like a misspelling of {meant}", unsafe)
     perhaps = suggested(name, FP8_KEYS)
     if perhaps is not None:
         return f"did you mean {perhaps}?", None
@@ -429,7 +429,7 @@ _NAMES = {"TE": "Transformer Engine", "AO": "torchao", "MSAMP": "MS-AMP"}
     "option-is-no-number",
     ERROR,
     'accelerate 0.34.0..1.15.0 utils/dataclasses.py "self.margin = int(": int() of the text that the launcher exports',
-    "ran accelerate 1.15.0 [conformance file-te-float-length-1.15]: ValueError, 16.0 is no whole number",
+    "ran accelerate 1.15.0 [conformance file-te-float-length-1.15]: ValueError, 16.0 is not a whole number",
     "ran accelerate 1.15.0 [conformance file-te-text-length-1.15]: ValueError, sixteen is none",
     claims=("ends",),
 )
@@ -447,7 +447,7 @@ def option_is_no_number(outcome: Outcome, run: Run) -> Iterator[Found]:
         return
     meant = _whole(str(setting.value))
     yield Found(
-        f"{setting.value} is no whole number",
+        f"{setting.value} is not a whole number",
         place=setting,
         label="Accelerator() raises ValueError: invalid literal for int()",
         notes=() if setting.origin.span is not None else (f"it comes from {setting.origin.describe()}",),
@@ -504,11 +504,11 @@ def option_is_no_choice(outcome: Outcome, run: Run) -> Iterator[Found]:
 
         meant = nearest(str(setting.value).upper() if key != "amax_compute_algo" else str(setting.value), offered)
         yield Found(
-            f"{setting.value} is no {key}",
+            f"{setting.value} is not a value of {key}",
             place=setting,
             label=f"Accelerator() raises ValueError: `{key}` must be one of {' or '.join(offered)}",
             notes=() if setting.origin.span is not None else (f"it comes from {setting.origin.describe()}",),
-            fact=f"{' or '.join(offered)} are the values that Accelerate takes for {key}",
+            fact=f"Accelerate takes {' or '.join(offered)} for {key}",
             fix=unsafe(replace(setting, meant)) if meant is not None and setting.origin.span is not None else None,
         )
 

@@ -109,7 +109,7 @@ def _misspelt(accelerate: AccelerateConfig, setting: Setting, near: str, *, sing
     if near in accelerate.top:
         return f"did you mean {near}? It is here already: one of the two is enough", None
     fits = setting.value is None or isinstance(setting.value, dict) == is_section(near)
-    return f"it is nearly {near}", unsafe(rename(setting, near)) if fits and single else None
+    return f"it looks like a misspelling of {near}", unsafe(rename(setting, near)) if fits and single else None
 
 
 def _elsewhere(run: Run, accelerate: AccelerateConfig, name: str, setting: Setting) -> tuple[str, Fix | None]:

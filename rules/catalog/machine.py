@@ -27,7 +27,7 @@ OLD_DAYS = 30
     claims=("nothing",),
 )
 def facts_are_old(facts: Facts, requested: Requested, outcome: Outcome, today: str) -> Iterator[Found]:
-    """The facts that were given were collected more than 30 days ago, or on a day that is to come.
+    """The facts that were given were collected more than 30 days ago, or on a day in the future.
 
     Why it hurts: packages, drivers and images change about once a month. What is called clean is clean on a machine
     that may not be there any more.

@@ -201,7 +201,7 @@ def layers_are_conv1d(trains: Training, requested: Requested, model: ModelShape)
 def experts_stay_in_bf16(
     trains: Training, requested: Requested, model: ModelShape, outcome: Outcome
 ) -> Iterator[Found]:
-    """The experts of a mixture-of-experts model are no Linear layers, so FP8 passes them by.
+    """The experts of a mixture-of-experts model are not Linear layers, so FP8 passes them by.
 
     Why it hurts: nearly all of the computing is in the experts. From transformers 5 on they are three-dimensional
     parameters, which neither Transformer Engine's nor torchao's conversion touches; only attention runs in FP8.
@@ -361,7 +361,7 @@ def checkpoint_is_quantized(
     claims=("ends",),
 )
 def mxfp8_needs_32(trains: Training, outcome: Outcome) -> Iterator[Found]:
-    """MXFP8 on layers that 16 divides and 32 does not.
+    """MXFP8 on layers whose sizes are multiples of 16 and not of 32.
 
     Why it hurts: MXFP8 scales blocks of 32. Accelerate converts whatever 16 divides, and the first step ends in
     Transformer Engine: "MXFP8 requires tensor dims that are divisible by 32".
@@ -378,20 +378,20 @@ def mxfp8_needs_32(trains: Training, outcome: Outcome) -> Iterator[Found]:
         return  # it is raised where one of both is there
     if rank is not None:
         place = trains.get("lora_rank") or trains.get("lora_r") or trains.setting_for("model")
-        text = f"adapters of rank {rank} cannot run in {scaling.called}: {scaling.block} does not divide it"
+        text = f"adapters of rank {rank} cannot run in {scaling.called}: the rank is not a multiple of {scaling.block}"
         yield Found(
             text,
             place=place,
-            label="Accelerate converts them, as 16 divides it: the first step fails",
-            fact=f"a rank that {scaling.block} divides runs in this recipe",
+            label="Accelerate converts them, as the rank is a multiple of 16: the first step fails",
+            fact=f"a rank that is a multiple of {scaling.block} runs in this recipe",
         )
     else:
         sizes = f"{odd[0].name} is {odd[0].in_features} x {odd[0].out_features}"
         yield Found(
-            f"{len(odd)} layers cannot run in {scaling.called}: {scaling.block} does not divide their sizes",
+            f"{len(odd)} layers cannot run in {scaling.called}: their sizes are not multiples of {scaling.block}",
             place=trains.setting_for("model"),
-            label=f"{sizes}: Accelerate converts it, as 16 divides both, and the first step fails",
-            fact=f"delayed scaling, without {scaling.switch}, only needs sizes that 16 divides",
+            label=f"{sizes}: Accelerate converts it, as both are multiples of 16, and the first step fails",
+            fact=f"delayed scaling, without {scaling.switch}, only needs sizes that are multiples of 16",
         )
 
 

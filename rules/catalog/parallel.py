@@ -123,7 +123,7 @@ def te_under_fsdp2(requested: Requested, outcome: Outcome, run: Run) -> Iterator
         label=label,
         related=(Related(version, "FSDP2 is chosen here"),) if version is not None else (),
         notes=(*notes, *(() if version is not None else ("FSDP2 comes from the training arguments",))),
-        fact=f"AORecipeKwargs in the place of {passed} computes in FP8 under FSDP2"
+        fact=f"AORecipeKwargs instead of {passed} computes in FP8 under FSDP2"
         if passed
         else "torchao computes in FP8 under FSDP2",
         fix=use_torchao(run.accelerate, under_fsdp2=True) if version is not None and not passed else None,
@@ -153,7 +153,7 @@ def te_thaws_lora_base(training: Training, requested: Requested, outcome: Outcom
         return
     rank = training.lora_rank
     aligned = rank is None or rank % 16 == 0
-    adapters = () if aligned else (f"adapters of rank {rank} are not converted: {rank} is no multiple of 16",)
+    adapters = () if aligned else (f"adapters of rank {rank} are not converted: {rank} is not a multiple of 16",)
     place = training.get("finetuning_type") or training.get("adapter") or training.get("use_peft")
     yield Found(
         "Transformer Engine unfreezes the base model of this LoRA run",
@@ -454,7 +454,7 @@ def te_under_tensor_parallelism(run: Run, outcome: Outcome) -> Iterator[Found]:
     claims=("perhaps",),
 )
 def shards_not_divisible(run: Run, training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
-    """Tensor parallelism cuts a layer into shards that 16 does not divide.
+    """Tensor parallelism cuts a layer into shards that are not multiples of 16.
 
     Why it hurts: whether a layer is converted is decided on the whole layer; the GEMM then runs on the shard, and FP8
     GEMMs want both dimensions divisible by 16.
@@ -474,7 +474,7 @@ def shards_not_divisible(run: Run, training: Training, model: ModelShape, outcom
         yield Found(
             f"tensor parallelism over {size.value} GPUs leaves {linear.name} a shard of {cut / size.value:g}",
             place=size if size.origin.span is not None else training.setting_for("model"),
-            label=f"{linear.name} is {linear.in_features} x {linear.out_features}; 16 has to divide its shard",
+            label=f"{linear.name} is {linear.in_features} x {linear.out_features}; a shard has to be a multiple of 16",
             fact="over fewer GPUs the shards are larger",
         )
         return

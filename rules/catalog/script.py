@@ -342,7 +342,7 @@ def word_refused(run: Run, outcome: Outcome) -> Iterator[Found]:
     name = flag.split()[0].partition("=")[0].lstrip("-").replace("-", "_")
     misplaced = name in LAUNCHER_FLAGS and run.launch.tool in ("accelerate", "python") and not run.launch.flag(name)
     yield Found(
-        f"{script} takes no {flag}",
+        f"{script} does not take {flag}",
         place=error.because[0],
         label=f"{error.type}: {error.message}",
         fact=f"accelerate launch {flag} {script} ... is its place" if misplaced else "",

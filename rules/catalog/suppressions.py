@@ -34,7 +34,7 @@ def suppression_malformed(suppressions: Suppressions) -> Iterator[Found]:
                 place=one.span,
                 label=one.problem,
                 notes=_configured(one),
-                fact="# fp8check: ignore[FP101] the reason is how one is written",
+                fact="one is written as # fp8check: ignore[FP101] the reason",
             )
 
 
@@ -55,7 +55,7 @@ def suppression_without_reason(suppressions: Suppressions) -> Iterator[Found]:
                 place=one.span,
                 label="say why the finding may stay",
                 notes=_configured(one),
-                fact=f"the reason stands behind it: ignore[{', '.join(one.rules)}] ..."
+                fact=f"the reason goes after it: ignore[{', '.join(one.rules)}] ..."
                 if one.span is not None
                 else 'the reason is reason = "..." of its [[suppress]]',
             )

@@ -45,7 +45,7 @@ def tokens_not_divisible(run: Run, training: Training, outcome: Outcome) -> Iter
     Example: LLaMA-Factory's `stage: pt` with `packing: true` and `cutoff_len: 2048`: packing takes one token off each
     block.
 
-    Write instead: a micro-batch and a length whose product 16 divides.
+    Write instead: a micro-batch and a length whose product is a multiple of 16.
     """
     tokens = training.tokens
     if tokens is None or tokens.exact is None or not outcome.runs_te or tokens.exact % ALIGNMENT == 0:
@@ -54,14 +54,14 @@ def tokens_not_divisible(run: Run, training: Training, outcome: Outcome) -> Iter
     if tokens.exact % HALF == 0:
         seen = run.visible_gpus()
         if not seen:
-            raise Undecided("the GPU: on Hopper and Ada 16 has to divide the tokens, elsewhere 8", "gpus")
+            raise Undecided("the GPU: the tokens have to be a multiple of 16 on Hopper and Ada, of 8 elsewhere", "gpus")
         if seen[0].compute_capability not in TN_ONLY:
             return
         by = ALIGNMENT
     if outcome.starts:
         return
     yield Found(
-        f"{tokens.exact:,} tokens in a batch: {by} does not divide them",
+        f"{tokens.exact:,} tokens in a batch are not a multiple of {by}",
         place=tokens.place or training.setting_for("micro_batch") or training.setting_for("model"),
         label=f"{tokens.why}: the first {'forward' if by == HALF else 'backward'} GEMM in FP8 fails",
         fact=_HELP,
@@ -103,10 +103,12 @@ def tokens_vary(run: Run, training: Training, outcome: Outcome, probed: bool) ->
     of_rows = training.pads_to is not None or (place is not None and tokens.place == place)
     rows = by // gcd(by, training.pads_to or 1)
     yield Found(
-        f"the tokens of a batch may be no multiple of {by}",
+        f"the tokens of a batch may not always be a multiple of {by}",
         place=tokens.place or training.setting_for("model"),
         label=f"{tokens.why}: {_sure(tokens.divisor)}",
-        fact=f"a micro-batch that {rows} divides always gives such a number" if key is None and of_rows else "",
+        fact=f"a micro-batch that is a multiple of {rows} always gives such a number"
+        if key is None and of_rows
+        else "",
         fix=unsafe(write(training.top, key, by)) if key is not None else None,
     )
 
@@ -182,7 +184,7 @@ def _one_process(outcome: Outcome) -> bool:
     claims=("perhaps",),
 )
 def torchao_pads_nothing(training: Training, requested: Requested, outcome: Outcome, probed: bool) -> Iterator[Found]:
-    """torchao without pad_inner_dim, on batches whose tokens 16 need not divide.
+    """torchao without pad_inner_dim, on batches whose tokens may not always be a multiple of 16.
 
     Why it hurts: "Expected trailing dimension of mat1 to be divisible by 16", in the backward pass, at the first batch
     that is unlucky. Accelerate switches the padding on from 1.13; before, torchao's default is off.
@@ -203,7 +205,7 @@ def torchao_pads_nothing(training: Training, requested: Requested, outcome: Outc
         return
     written = pad.origin.span is not None
     yield Found(
-        "torchao pads nothing here, and the tokens of a batch may be no multiple of 16",
+        "torchao pads nothing here, and the tokens of a batch may not always be a multiple of 16",
         place=pad if written else requested.backend or next(iter(requested.fp8), None),
         label=f"{tokens.why}: {_sure(tokens.divisor)}",
         notes=("the backward pass fails: Expected trailing dimension of mat1 to be divisible by 16",),

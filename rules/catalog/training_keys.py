@@ -48,7 +48,7 @@ def _sounds_like_fp8(name: str) -> bool:
 def key_of_another_file(run: Run, training: Training, launch: Launch, outcome: Outcome) -> Iterator[Found]:
     """An FP8 key in a training file whose trainer does not read it.
 
-    Why it hurts: it belongs into another file, or to another trainer. transformers, TRL and LLaMA-Factory stop at it,
+    Why it hurts: it belongs in another file, or to another trainer. transformers, TRL and LLaMA-Factory stop at it,
     axolotl passes over it.
 
     Example: `mixed_precision: fp8` or `amax_history_len: 16` beside `output_dir`.
@@ -109,7 +109,7 @@ def _belongs(run: Run, training: Training, name: str, setting: Setting) -> tuple
     own = [key for key in training.fp8_keys if key not in training.top]
     near = nearest(name, own)
     if near is not None and not isinstance(setting.value, (dict, list)):
-        return f"it is nearly {near}", unsafe(rename(setting, near))
+        return f"it looks like a misspelling of {near}", unsafe(rename(setting, near))
     perhaps = suggested(name, (*OF_ACCELERATE, *training.fp8_keys))
     return (f"did you mean {perhaps}?", None) if perhaps is not None else ("", without(setting))
 

@@ -412,7 +412,7 @@ def te_variable_is_no_number(variables: Mapping[str, str], outcome: Outcome) -> 
         return
     value = variables[name]
     yield Found(
-        f"{name}={value} is no number, and ends the run",
+        f"{name}={value} is not a number, and ends the run",
         label=f"{error.type}: {error.message}",
         action=exported(name, "1" if value.lower() in TRUE_WORDS else "0"),
     )

@@ -60,7 +60,7 @@ class Words:
             elsewhere = home is None or home.file != edit.file or home.line != line
             return f"delete {written}{f' (line {line})' if elsewhere else ''}"
         if edit.action == "rename":
-            return f"write {edit.key} in the place of {written}"
+            return f"write {edit.key} instead of {written}"
         if loader == "python":
             return _in_script(edit, written)
         value = _value(edit.value, loader)
@@ -69,7 +69,7 @@ class Words:
             nested = home is not None and home.column > 1 and home.file == edit.file
             where = f" under {section}" if section else " at the top level" if nested else ""
             return f"{'move it: ' if edit.taken is not None else ''}write {edit.key}: {value}{where}"
-        return f"write {value} in the place of {written}" if edit.part == "item" else f"write {written}: {value}"
+        return f"write {value} instead of {written}" if edit.part == "item" else f"write {written}: {value}"
 
     def _section(self, document: Document | None, edit: Edit) -> str:
         """The key of the map that an entry is to come into; "" for that of the file."""
@@ -87,7 +87,7 @@ class Words:
 
 
 def _in_script(edit: Edit, written: str) -> str:
-    """What to write in a script: an argument by its name, or a literal in the place of another."""
+    """What to write in a script: an argument by its name, or a literal instead of another."""
     from fp8check.rules.edits.python_text import literal
 
     try:
@@ -96,7 +96,7 @@ def _in_script(edit: Edit, written: str) -> str:
         value = str(edit.value)
     if written.isidentifier() and edit.part == "entry":
         return f"write {written}={value}"
-    return f"write {value} in the place of {written}"
+    return f"write {value} instead of {written}"
 
 
 def _value(value: object, loader: str) -> str:

@@ -48,7 +48,7 @@ ABOUT: Mapping[str, str] = {
     "no effect since.",
     "use_autocast_during_eval": "Whether the model computes in FP8 in model.eval(), too.",
     "opt_level": "O1 or O2, in capitals.",
-    "use_mxfp8_block_scaling": "MXFP8 in the place of delayed scaling.",
+    "use_mxfp8_block_scaling": "MXFP8 instead of delayed scaling.",
     "pad_inner_dim": "Whether inner dimensions are padded to what the kernels take.",
     "enable_fsdp_float8_all_gather": "Whether FSDP2 gathers weights in float8.",
 }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Elsewhere(BaseHTTPRequestHandler):
-    """Sends on to another place, or answers what is no JSON."""
+    """Sends on to another place, or answers what is not JSON."""
 
     target = ""
     answer = b""

@@ -85,7 +85,7 @@ def check_fixpoint(case: dict[str, Any], documents: Sequence[Document], *, unsaf
 
 # What a help says where a value goes away, and where it goes elsewhere.
 AWAY = ("delete",)
-ELSEWHERE = ("move", "in the place of")
+ELSEWHERE = ("move", "instead of")
 
 
 def values(documents: Sequence[Document]) -> Counter[str]:

@@ -285,4 +285,4 @@ def test_help_where_kto_has_no_such_key() -> None:
     (one,) = assemble([training, accelerate], facts, launch=launch, trainer="trl", follow=False)
     (found,) = [one for one in examine(one.run, one.documents, RULES).findings if one.rule == "FP406"]
     assert found.fix is None
-    assert found.help == "a micro-batch that 16 divides always gives such a number"
+    assert found.help == "a micro-batch that is a multiple of 16 always gives such a number"
