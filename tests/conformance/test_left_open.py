@@ -1,0 +1,44 @@
+"""Commands that are left open: each answer says what decides it, and where that is a variable, setting it does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fp8check.rules.checking.request import Request, check_request
+from tests.support.paths import TESTS
+from tests.tools.conformance.commands import recorded
+from tests.tools.journeys.conformance import request_of
+
+if TYPE_CHECKING:
+    from fp8check.rules.settings.values import Undecided
+    from tests.tools.conformance.cases import Case
+
+OPEN = [one for one in recorded.read(TESTS / "conformance" / "commands.jsonl") if one["undecided"]]
+# By what the case says that nobody can tell, what the answer names.
+NAMED = {
+    "the file that the command names": "nothing.yaml: no such file",
+    "neither a file that is there": "fsdp3: no such file",
+    "two GPUs in one process": "one process sees 2 GPUs",
+    "which words are fire's": "train.py:26 passes fp16=fp16",
+    "a launcher that is started": "what the outer accelerate launch starts",
+    "what the shell has in PRECISION": "train.py",
+}
+
+
+def left(case: Case) -> Undecided | None:
+    with request_of(case) as request:
+        (report,) = check_request(Request((request,))).reports
+        return report.outcome.undecided
+
+
+@pytest.mark.parametrize("case", OPEN, ids=lambda case: str(case["id"]))
+def test_what_is_left_open_says_what_decides_it(case: Case) -> None:
+    found = left(case)
+    assert found is not None
+    assert next(named for why, named in NAMED.items() if case["undecided"].startswith(why)) in found.what
+    assert found.needs
+    if case["undecided"].endswith("PRECISION"):
+        told = left({**case, "command": f"PRECISION=bf16 {case['command']}"})
+        assert told is None, told.what
