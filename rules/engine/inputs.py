@@ -76,8 +76,8 @@ def _by_launch(run: Run) -> Iterator[Setting]:
 
 
 def _by_training(run: Run) -> Iterator[Setting]:
-    setting = run.training.fp8
-    if setting is not None and _is_fp8(setting.value):
+    setting = run.training.switched_on("fp8")
+    if setting is not None:
         yield setting
 
 
