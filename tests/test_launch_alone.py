@@ -138,7 +138,7 @@ def test_other_files_that_the_command_names_are_left_alone(folder: Path) -> None
 
 
 def test_a_training_file_that_cannot_be_read_leaves_the_run_undecided(folder: Path) -> None:
-    (folder / "cfg.yaml").write_text("{")
+    (folder / "cfg.yaml").write_bytes(b"\xff\xfe\x00a")
     assert why("trl sft --config cfg.yaml").startswith("cfg.yaml: ")
     assert why("trl sft --config gone.yaml") == "gone.yaml: no such file"
     run = made("trl sft --mixed_precision fp8 --config gone.yaml").run

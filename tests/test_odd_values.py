@@ -307,11 +307,10 @@ def test_a_value_that_decides_in_every_trainer() -> None:
                 assert report.verdict in ("undecided", "fail")
 
 
-@pytest.mark.parametrize(("value", "asks"), [("true", True), (True, True), (1, True), ("", False), (False, False)])
+@pytest.mark.parametrize(("value", "asks"), [("true", True), (1, True), ("no", False), ("", False)])
 def test_text_that_a_trainer_takes_for_true_asks_for_fp8(value: object, asks: bool) -> None:
     report = judged(entries({**BASE["llamafactory"], "fp8": value}), entries({**TOP, "mixed_precision": "bf16"}))
     assert bool(report.inputs.requested.fp8) is asks
-    assert report.outcome.undecided is not None or (report.outcome.mixed_precision == "fp8") <= asks
 
 
 def test_what_is_asked_for_may_be_filled_in_later() -> None:

@@ -191,7 +191,7 @@ def inline(text: str) -> Section | None:
 
 
 def _no_json(input_: FileInput, setting: Setting) -> Named:
-    return Named(None, Unread(input_, str(setting.value), "this is no JSON", setting, "JSON, or the name of a file"))
+    return Named(None, Unread(input_, str(setting.value), "this is not JSON", setting, "JSON, or the name of a file"))
 
 
 def other_files(
