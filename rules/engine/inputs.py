@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fp8check.rules.record import Record
 from fp8check.rules.settings.values import Origin, Setting, Undecided
-from fp8check.rules.trainers.training import NO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,8 +76,8 @@ def _by_launch(run: Run) -> Iterator[Setting]:
 
 
 def _by_training(run: Run) -> Iterator[Setting]:
-    setting = run.training.switched_on("fp8")
-    if setting is not None and str(setting.value).lower() not in NO:  # 'no', which a trainer may take for true
+    setting = run.training.wish_for_fp8
+    if setting is not None:
         yield setting
 
 

@@ -285,6 +285,12 @@ class Training:
         return self.get("fp8")
 
     @property
+    def wish_for_fp8(self) -> Setting | None:
+        """The setting where it asks for FP8: not with 'no', which a trainer may take for true."""
+        setting = self.switched_on("fp8")
+        return setting if setting is not None and str(setting.value).lower() not in NO else None
+
+    @property
     def fp8_backend(self) -> Setting | None:
         """The setting that names a backend to the trainer itself; None where FP8 is not asked for there."""
         backend = self.get("fp8_backend") if self.on("fp8") else None
