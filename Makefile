@@ -233,8 +233,8 @@ $(AXE):
 	@npm install --prefix .axe --silent --no-audit --no-fund --ignore-scripts axe-core@4.14.1
 
 browser: ## a Chromium for page-test: the one that is there, else Debian's, as root
-	@command -v chromium chromium-browser google-chrome >/dev/null || { apt-get update -qq; \
-		apt-get install -qq -y --no-install-recommends chromium fonts-dejavu; } >/dev/null
+	@command -v chromium chromium-browser google-chrome >/dev/null || { timeout 60 apt-get update -qq; \
+		timeout 120 apt-get install -qq -y --no-install-recommends chromium fonts-dejavu; } >/dev/null
 
 page-test: $(VENV)/.installed $(AXE) browser ## the pages in a headless Chromium: keys alone, narrow windows, zoom, colors, axe-core
 	@TEST_AXE=$(AXE) $(PYTEST) tests/browser
