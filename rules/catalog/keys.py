@@ -291,7 +291,8 @@ def e5m2_is_refused(requested: Requested, outcome: Outcome) -> Iterator[Found]:
     if written is None or str(written.value).upper() != "E5M2":
         return
     require_prediction(outcome)
-    if outcome.starts or outcome.backend_name == "AO":
+    backend = requested.backend.value if requested.backend is not None else outcome.backend_name
+    if outcome.starts or str(backend).upper() == "AO":
         return
     yield Found(
         "E5M2 alone cannot train",
