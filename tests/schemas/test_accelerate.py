@@ -47,6 +47,7 @@ GOES_BEFORE = {
     ("FP201", "the flag wins: FP304 speaks"),
     ("FP204", "nobody reads the file"),
     ("FP208", "which backend is taken is not known"),
+    ("FP208", "it ends for want of torchao"),
     ("FP220", "which backend is taken is not known"),
     ("FP222", "which backend is taken is not known"),
     *(
