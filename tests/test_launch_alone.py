@@ -145,6 +145,19 @@ def test_a_training_file_that_cannot_be_read_leaves_the_run_undecided(folder: Pa
     assert [one.rule for one in examine(run).findings] == []
 
 
+@pytest.mark.parametrize("before", ["", "docker run image ", "docker run -e NVTE_DEBUG=1 image ", "sudo NVTE_DEBUG=1 "])
+def test_variables_that_a_wrapper_may_set_are_not_known(before: str) -> None:
+    """What a command sets for the wrapped program is not all of its environment: where that is, nobody looked."""
+    here = facts_of({"variables": {}})._replace(source="machine")
+    report = examine(made(f"{before}accelerate launch --mixed_precision fp8 own.py", here).run)
+    lacking = {one.rule: one.needs for one in report.undecided}
+    if before:
+        name = "docker run" if before.startswith("docker") else "sudo"
+        assert lacking["FP105"] == f"{name} may set any variable"
+    else:
+        assert "FP105" not in lacking
+
+
 # What it is not known what it starts.
 
 

@@ -227,6 +227,7 @@ def test_a_stream_is_one_word_of_which_nothing_is_known(check: Callable[..., lis
         ("source /opt/cluster/env.sh", "/opt/cluster/env.sh (read in line 1)"),
         ("export $(grep -v '^#' .env | xargs)", "$(grep -v '^#' .env | xargs) (exported in line 1)"),
         ('eval "$(make_environment)"', "eval in line 1"),
+        ("source /opt/cluster/env.sh\nexport NVTE_DEBUG=1", "/opt/cluster/env.sh (read in line 1)"),
         ("source ~/.bashrc", ""),
         ('eval "$(conda shell.bash hook)"', ""),
         ("export A=$(date)", ""),

@@ -133,7 +133,7 @@ def _allowed(run: Run, outcome: Outcome) -> bool:
     setting = outcome.environment.get(_ALLOW)
     if setting is not None:
         return setting.value == "1"
-    if run.facts.variables is None:
+    if run.facts.variables is None or run.facts.unseen:
         raise Undecided(f"whether {_ALLOW} is set", "variables")
     return False
 

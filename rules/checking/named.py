@@ -465,16 +465,20 @@ def _is_no_json(path: str) -> bool:
 
 # What is filled in before anything reads the file, by a program that knows these marks.
 _FILLED_IN_BEFORE = ("{{", "{%", "<%")
+_PARSED_AGAIN = 100_000  # characters that PyYAML's own parser is given, for its words: it is slow, and asked again
 
 
 def _no_yaml(path: str, error: Unreadable) -> Refused | None:
     """What PyYAML's scanner or parser stops at, which all loaders share; None where it goes on, or in a template."""
-    if error.line is None or error.column is None or not path.endswith((".yaml", ".yml")):
-        return None
     import yaml
 
+    # Not where reading stops for a reason of its own, as at more values than anybody writes.
+    if not isinstance(error.__cause__, yaml.MarkedYAMLError) or not path.endswith((".yaml", ".yml")):
+        return None
     try:
         text = files.read(path, MAX_BYTES).decode()
+        if len(text) > _PARSED_AGAIN:
+            return None
         if "template" in os.path.basename(path).lower() or any(mark in text for mark in _FILLED_IN_BEFORE):
             return None
         for _ in yaml.parse(text, Loader=yaml.SafeLoader):

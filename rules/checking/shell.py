@@ -226,9 +226,8 @@ def _unread(launch: Launch, why: str) -> Unread:
 
 
 def _facts_of(line: Line, facts: Facts) -> Facts:
-    """The facts as they are for a line: without the variables that its script takes away, or may set anew."""
-    if line.sourced:
-        return facts._replace(variables=None)
+    """The facts as they are for a line: without the variables that its script takes away; what may set more."""
+    facts = facts._replace(unseen=line.sourced) if line.sourced else facts
     if not line.unset or not facts.variables:
         return facts
     return facts._replace(variables={name: value for name, value in facts.variables.items() if name not in line.unset})

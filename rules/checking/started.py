@@ -57,7 +57,7 @@ def _without_variables(launch: Launch, facts: Facts) -> Facts:
     if variables and around.unset:
         variables = {name: value for name, value in variables.items() if name not in around.unset}
     if around.hides and facts.source == "machine":
-        return facts._replace(variables=None)
+        return facts._replace(variables=None, unseen=around.hides)
     return facts._replace(variables=variables)
 
 

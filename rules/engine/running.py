@@ -92,7 +92,8 @@ def run_rules(inputs: Inputs, rules: Iterable[Rule]) -> Result:
     there = frozenset(values)
     concerns_fp8 = inputs.concerns_fp8
     line = inputs.run.launch.line
-    hidden = "" if line is None else line.sourced
+    unseen = inputs.run.facts.unseen
+    asks_more = concerns_fp8 and bool(unseen)
     unread: dict[str, Unread] = {one.input: one for one in inputs.run.unread}
     for one in rules:
         if unread and (lacking := _lacking(one, unread, there)) is not None:
@@ -102,35 +103,44 @@ def run_rules(inputs: Inputs, rules: Iterable[Rule]) -> Result:
             continue
         if not one.knowledge <= there:
             if concerns_fp8:
-                undecided.append(_missing(one, there, hidden))
+                undecided.append(_missing(one, there, unseen))
             continue
+        before = len(findings)
         try:
             for found in one.check(*map(values.__getitem__, one.parameters)):
                 findings.append(_finding(one, found, line))  # noqa: PERF401  a generator more would cost more than it says
+            if asks_more and "variables" in one.knowledge and len(findings) == before:
+                undecided.append(_unseen(one, unseen))
         except Undecided as reason:
-            command = reason.needs if " " in reason.needs else DECIDES.get(reason.needs)
-            if hidden and reason.needs == "variables":
-                undecided.append(_hidden(one, hidden))
-            elif command is None:  # a word that no kind of facts has tells nobody what to do
+            told = _undecided(one, reason, unseen)
+            if told is not None:
+                undecided.append(told)
+            else:  # a word that no kind of facts has tells nobody what to do
                 crashes.append(crash(one.id, reason))
-            else:
-                undecided.append(UndecidedRule(one.id, shown(reason.what), shown(command)))
         except Exception as error:  # noqa: BLE001  a rule's fault is reported as such, and the other rules go on
             crashes.append(crash(one.id, error))
     return Result(ordered(findings), tuple(undecided), tuple(crashes))
 
 
-def _missing(one: Rule, there: Collection[str], hidden: str) -> UndecidedRule:
+def _missing(one: Rule, there: Collection[str], unseen: str) -> UndecidedRule:
     """That a rule lacks what nobody looked at."""
     missing = [name for name in one.needs if name in one.knowledge and name not in there]
-    if missing[0] == "variables" and hidden:
-        return _hidden(one, hidden)
+    if missing[0] == "variables" and unseen:
+        return _unseen(one, unseen)
     return UndecidedRule(one.id, ", ".join(CALLED.get(name, name) for name in missing), KNOWLEDGE[missing[0]])
 
 
-def _hidden(one: Rule, hidden: str) -> UndecidedRule:
-    """That a rule asks for variables which something of the script may set that could not be read."""
-    return UndecidedRule(one.id, f"{hidden} may set any variable", "fp8check where that can be read")
+def _undecided(one: Rule, reason: Undecided, unseen: str) -> UndecidedRule | None:
+    """What a rule says that it lacks; None where nothing would get it."""
+    if unseen and reason.needs == "variables":
+        return _unseen(one, unseen)
+    command = reason.needs if " " in reason.needs else DECIDES.get(reason.needs)
+    return None if command is None else UndecidedRule(one.id, shown(reason.what), shown(command))
+
+
+def _unseen(one: Rule, unseen: str) -> UndecidedRule:
+    """That a rule found nothing in the variables that are known, and something may set others."""
+    return UndecidedRule(one.id, f"{unseen} may set any variable", "fp8check where that can be looked at")
 
 
 def _lacking(one: Rule, unread: Mapping[str, Unread], there: Collection[str]) -> Unread | None:

@@ -69,6 +69,7 @@ class Facts(Record):
         python: version of the interpreter that will train, "3.11.7".
         packages: versions by normalized name (lower case, underscores).
         variables: the environment variables that matter, credentials masked.
+        unseen: what may set variables beside these, and was not looked at: "env.sh (read in line 3)", "docker run".
         gpus: all GPUs that the driver shows; an empty list is the knowledge that there is none.
         driver: version of the NVIDIA driver.
         cuda: CUDA versions: "torch" (what torch was built for), "driver" (the newest that the driver supports).
@@ -101,6 +102,7 @@ class Facts(Record):
     source: str = "nothing"
     path: str | None = None
     machines: tuple[str, ...] = ()
+    unseen: str = ""
 
     def __eq__(self, other: object) -> bool:
         """The same facts, wherever they were found."""
@@ -174,7 +176,7 @@ class Facts(Record):
             return None
         asked = self.variables.get("CUDA_VISIBLE_DEVICES")
         if asked is None:
-            return list(self.gpus)
+            return list(self.gpus) if not self.unseen else None
         return _select(self.gpus, asked, self.variables.get("CUDA_DEVICE_ORDER"))
 
 

@@ -23,7 +23,8 @@ _LARGEST_NUMBER = 2**53
 _LONGEST_MS = 10_000
 _MOST_DIGITS = 3  # of a number in a compute capability
 
-_KEYS = tuple(name for name in Facts.fields if name not in ("source", "path", "machines"))
+# Not what tells of a check, rather than of a machine.
+_KEYS = tuple(name for name in Facts.fields if name not in ("source", "path", "machines", "unseen"))
 
 
 def load(path: str) -> Facts:

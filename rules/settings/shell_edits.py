@@ -79,6 +79,10 @@ class ShellFile:
         self.lines = tuple(lines(script))
         if len(self.lines) > MOST_LINES:
             raise Unfixable(f"the script has more than {MOST_LINES} lines that start a program")
+        self._having: dict[Span, list[int]] = {}  # the lines that have the word of a place: many lines share none
+        for number, line in enumerate(self.lines):
+            for word in line.words:
+                self._having.setdefault(word.span, []).append(number)
         self._commands: tuple[Command, ...] | None = None
         self._last: tuple[ShellScript, tuple[Line, ...]] = script, self.lines  # each of its runs asks for its line
 
@@ -97,13 +101,13 @@ class ShellFile:
         found: dict[str, object] = {str(number): words}
         line = self.lines[number]
         whole = hunks([one.text for one in line.words], words)
-        for other, one in enumerate(self.lines):
-            if other != number:
-                shared = list(_shared(line, one, whole))
-                if shared:
-                    if str(other) in changes:
-                        raise Unfixable("lines that are changed share a word")
-                    found[str(other)] = with_hunks([word.text for word in one.words], shared)
+        having = {other for hunk in whole for span in _near(line, hunk) for other in self._having[span]}
+        for other in sorted(having - {number}):
+            one = self.lines[other]
+            shared = list(_shared(line, one, whole))
+            if str(other) in changes:
+                raise Unfixable("lines that are changed share a word")
+            found[str(other)] = with_hunks([word.text for word in one.words], shared)
         return found
 
     def with_variable(self, number: int, name: str, value: object) -> dict[str, object]:
@@ -347,12 +351,17 @@ class _Wanted:
         return self._words, self._variables, self._rest
 
 
+def _near(line: Line, made: Hunk) -> list[Span]:
+    """The places of the words that a change takes away, or of the one that it comes behind."""
+    words = line.words[made.first : made.last] or line.words[max(0, made.first - 1) : made.first]
+    return [one.span for one in words]
+
+
 def _shared(line: Line, other: Line, made: Sequence[Hunk]) -> Iterator[Hunk]:
     """The changes of a line that change another as well, as they share where the words stand."""
-    places = [one.span for one in line.words]
     others = {one.span: at for at, one in enumerate(other.words)}
     for one in made:
-        near = places[one.first : one.last] or places[max(0, one.first - 1) : one.first]
+        near = _near(line, one)
         found = [others[span] for span in near if span in others]
         if not found:
             continue

@@ -607,6 +607,19 @@ FAMILIES: tuple[Family, ...] = (
     Family("a quote that is not closed", 2_900, text(lambda n: lines(n, "x{}: 1\n") + "z: 'a\n")),
     Family("a bracket that is not closed", 2_900, text(lambda n: "x: [" + words(n, "a{}"))),
     Family("a wrong indentation", 2_900, text(lambda n: lines(n, "x{}: 1\n") + "   z: 1\n")),
+    Family(
+        "a named file whose end is no YAML",
+        20_000,
+        lambda n: Case(
+            {"run.sh": b"trl sft --config cfg.yaml\n", "cfg.yaml": f"x: {n * 'a '}\ny: [\n".encode()}, ("run.sh",)
+        ),
+    ),
+    Family("files that a script changes first", 1_500, shell(lambda n: lines(n, "sed -i s/a/b/ f{}.yaml\n"))),
+    Family(
+        "files that a script writes between its launch lines",
+        40,
+        shell(lambda n: lines(n, "echo a > f{}.yaml\naccelerate launch --config_file f{}.yaml train.py\n")),
+    ),
     Family("opening brackets", 100_000, text(lambda n: "x: " + n * "[")),
     Family("opening braces", 100_000, text(lambda n: "x: " + n * "{a: ")),
     Family("a control character", 2_900, text(lambda n: lines(n, "x{}: 1\n") + "z: \x01\n")),
