@@ -23,6 +23,8 @@ from typing import Any
 
 import yaml
 
+from tests.tools.gpu.run_cases import FSDP2
+
 ROOT = Path(__file__).resolve().parents[3]
 FAULTS = ROOT / "tests" / "support" / "fault_site"
 COMMAND = "import sys; from fp8check.cli import run; sys.argv[0] = 'fp8check'; run()"
@@ -45,14 +47,6 @@ TRAINING = {
 }
 TE = {"backend": "TE", "fp8_format": "HYBRID", "amax_history_len": 16, "amax_compute_algo": "max"}
 AO = {"backend": "AO", "enable_fsdp_float8_all_gather": True, "pad_inner_dim": True}
-FSDP2 = {
-    "fsdp_version": 2,
-    "fsdp_auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
-    "fsdp_transformer_layer_cls_to_wrap": "LlamaDecoderLayer",
-    "fsdp_reshard_after_forward": True,
-    "fsdp_state_dict_type": "SHARDED_STATE_DICT",
-    "fsdp_cpu_ram_efficient_loading": False,
-}
 BUSY = """
 import torch
 a = torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16)
