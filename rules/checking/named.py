@@ -470,11 +470,11 @@ _PARSED_AGAIN = 100_000  # characters that PyYAML's own parser is given, for its
 
 def _no_yaml(path: str, error: Unreadable) -> Refused | None:
     """What PyYAML's scanner or parser stops at, which all loaders share; None where it goes on, or in a template."""
+    # Not where reading stops for a reason of its own ("large"), as at more values than anybody writes.
+    if error.line is None or error.reason != "content" or not path.endswith((".yaml", ".yml")):
+        return None
     import yaml
 
-    # Not where reading stops for a reason of its own, as at more values than anybody writes.
-    if not isinstance(error.__cause__, yaml.MarkedYAMLError) or not path.endswith((".yaml", ".yml")):
-        return None
     try:
         text = files.read(path, MAX_BYTES).decode()
         if len(text) > _PARSED_AGAIN:
