@@ -9,6 +9,7 @@ import ast
 
 from fp8check.rules.settings.script import Made
 from fp8check.rules.settings.script_fp8 import TALKS
+from fp8check.rules.settings.script_mains import of_constructor
 from fp8check.rules.settings.script_values import (
     PLAIN,
     UNKNOWN,
@@ -472,12 +473,38 @@ def _fire(follower: Follower, given: list[object], _keywords: object, _node: ast
     if words is None:
         return UNKNOWN
     target = given[0] if given else follower.top.names.get(words[0]) if words else None
+    if isinstance(target, dict):
+        target = target.get(words[0]) if words else None
+    elif isinstance(target, Object) or (isinstance(target, Class) and target.members is None):
+        return _method_by_fire(follower, target, words)
     if isinstance(target, Function):
         names = [one.arg for one in (*target.node.args.args, *target.node.args.kwonlyargs)]
         return follower.run(target, [], follower.known.of_command_line(names))
     if isinstance(target, Class) and target.members is not None:
         return follower.call(target, [], follower.known.of_command_line(target.members))
     return NOT_HERE
+
+
+def _method_by_fire(follower: Follower, target: Class | Object, words: Sequence[str]) -> object:
+    """fire.Fire(Job): its constructor takes flags, then a word names the method that takes the others."""
+    known = follower.known
+    owner: object = target
+    if isinstance(target, Class):
+        init = target.find("__init__")
+        taken = _parameters_of(init) if isinstance(init, Function) else []
+        if not target.known or not set(taken) <= known.options.keys():
+            return NOT_HERE
+        words = of_constructor(words, taken)[1]
+        owner = follower.call(target, [], known.of_command_line(taken))
+    method = follower.attribute(owner, words[0].replace("-", "_")) if words else None
+    if not isinstance(method, Function) or not set(_parameters_of(method)) <= known.options.keys():
+        return NOT_HERE
+    return follower.run(method, [], known.of_command_line(_parameters_of(method)))
+
+
+def _parameters_of(method: Function) -> list[str]:
+    """What a method takes, without self."""
+    return [one.arg for one in (*method.node.args.args, *method.node.args.kwonlyargs)][1:]
 
 
 def _field(follower: Follower, _given: list[object], keywords: Mapping[str, object], _node: object) -> object:

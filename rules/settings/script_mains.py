@@ -46,21 +46,33 @@ class Parameter(Record):
     node: ast.arg | ast.expr | ast.stmt
 
 
+class Fire(Record):
+    """What fire calls with the words of the command line: parameters by their names, in order.
+
+    Attributes:
+        places: of the one function that it was given.
+        functions: of those of which a word names one: all of the module, those of a mapping, or the methods of a class.
+        constructor: of the class that is made first, which takes flags alone, wherever they stand; None where none is.
+    """
+
+    places: tuple[str, ...] = ()
+    functions: Mapping[str, tuple[str, ...]] = {}
+    constructor: tuple[str, ...] | None = None
+
+
 class Mains(Record):
     """What of a script the command line is handed to.
 
     Attributes:
         parameters: of its functions and classes.
         classes: dataclasses that tyro fills.
-        places: the parameters that fire fills by their places, in order; empty where that is not known.
-        functions: those of which the first word names one, with their parameters, where fire is given none of them.
+        fire: what fire calls; None where it reads no command line, or that is not known.
         tools: by what the command line is read.
     """
 
     parameters: tuple[Parameter, ...] = ()
     classes: frozenset[str] = frozenset()
-    places: tuple[str, ...] = ()
-    functions: Mapping[str, tuple[str, ...]] = {}
+    fire: Fire | None = None
     tools: frozenset[str] = frozenset()
 
 
@@ -70,28 +82,78 @@ def find(nodes: Sequence[ast.AST], names: Names) -> Mains:
     classes = {node.name: node for node in nodes if isinstance(node, ast.ClassDef)}
     parameters: list[Parameter] = []
     filled: set[str] = set()
-    places: tuple[str, ...] = ()
-    by_name: dict[str, tuple[str, ...]] = {}
+    fire: Fire | None = None
     for node in nodes:
         if isinstance(node, ast.Call):
             tool = next((_RUNS[one] for one in names.dotted(node.func) if one in _RUNS), None)
             target = node.args[0] if node.args else None
-            if tool == "fire" and not node.args and not node.keywords:
-                signatures = {name: [*_signature(one, "fire")] for name, one in functions.items()}
-                by_name = {name: tuple(one.name for one in made) for name, made in signatures.items()}
-                parameters.extend(one for made in signatures.values() for one in made)
+            if tool == "fire" and not node.keywords:
+                fire, made = _fired(target, functions, classes)
+                parameters.extend(made)
             elif tool is None or not isinstance(target, ast.Name):
                 continue
             elif target.id in functions:
-                made = list(_signature(functions[target.id], tool))
-                parameters.extend(made)
-                places = tuple(one.name for one in made) if tool == "fire" else places
+                parameters.extend(_signature(functions[target.id], tool))
             elif target.id in classes and tool == "tyro":
                 filled.add(target.id)
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             parameters.extend(_decorated(node, names))
     tools = {one.tool for one in parameters} | ({"tyro"} if filled else set())
-    return Mains(tuple(parameters), frozenset(filled), places, by_name, frozenset(tools))
+    return Mains(tuple(parameters), frozenset(filled), fire, frozenset(tools))
+
+
+def _fired(
+    target: ast.expr | None, functions: Mapping[str, _Function], classes: Mapping[str, ast.ClassDef]
+) -> tuple[Fire | None, list[Parameter]]:
+    """What fire.Fire(target) calls, with parameters: a function, those of a mapping or the module, or methods."""
+    if isinstance(target, ast.Name) and target.id in functions:
+        made = [*_signature(functions[target.id], "fire")]
+        return Fire(_names(made)), made
+    constructor: list[Parameter] | None = None
+    called: Mapping[str, list[Parameter]] | None
+    if target is None:
+        called = {name: [*_signature(one, "fire")] for name, one in functions.items()}
+    elif isinstance(target, ast.Dict):
+        called = _of_mapping(target, functions)
+    else:
+        called = _of_methods(target, classes)
+        if called is not None and isinstance(target, ast.Name):  # not an object, which is made already
+            constructor = called.get("__init__", [])
+            called = {name: made for name, made in called.items() if not name.startswith("_")}
+    if called is None:
+        return None, []
+    first = None if constructor is None else _names(constructor)
+    fire = Fire((), {name: _names(made) for name, made in called.items()}, first)
+    return fire, [*(constructor or ()), *(one for made in called.values() for one in made)]
+
+
+def _of_mapping(target: ast.Dict, functions: Mapping[str, _Function]) -> Mapping[str, list[Parameter]] | None:
+    """The functions of fire.Fire({"train": train}) with their parameters; None where it holds anything else."""
+    found: dict[str, list[Parameter]] = {}
+    for key, value in zip(target.keys, target.values, strict=True):
+        if not isinstance(key, ast.Constant) or not isinstance(value, ast.Name) or value.id not in functions:
+            return None
+        found[str(key.value)] = [*_signature(functions[value.id], "fire")]
+    return found
+
+
+def _of_methods(target: ast.expr, classes: Mapping[str, ast.ClassDef]) -> Mapping[str, list[Parameter]] | None:
+    """The methods of fire.Fire(Job) or fire.Fire(Job()), with parameters; None where a base has some, too."""
+    is_made = isinstance(target, ast.Call)
+    name = target.func if isinstance(target, ast.Call) and not target.args and not target.keywords else target
+    found = classes.get(name.id) if isinstance(name, ast.Name) else None
+    if found is None or any(not isinstance(base, ast.Name) or base.id != "object" for base in found.bases):
+        return None
+    methods = [one for one in found.body if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    return {
+        one.name: [*_signature(one, "fire")][1:]  # without self
+        for one in methods
+        if not one.decorator_list and not (is_made and one.name.startswith("_"))
+    }
+
+
+def _names(parameters: Sequence[Parameter]) -> tuple[str, ...]:
+    return tuple(one.name for one in parameters)
 
 
 def _decorated(node: _Function, names: Names) -> Iterator[Parameter]:
@@ -173,16 +235,50 @@ def _typed(default: ast.expr | None) -> tuple[ast.expr | None, tuple[str, ...]]:
     return keyword if keyword is not None else None if is_name else first, flags
 
 
-def by_fire(words: Sequence[str], places: Sequence[str], functions: Mapping[str, Sequence[str]]) -> dict[str, Setting]:
-    """What fire makes of the words behind a script, for a function with these parameters, or one that they name.
+def by_fire(words: Sequence[str], fire: Fire) -> dict[str, Setting]:
+    """What fire makes of the words behind a script.
 
     A word is what Python makes of it, else text; a flag alone is True, and `--noNAME` False (fire core.py
     _ParseKeywordArgs).
     """
-    if functions:
-        if not words or words[0] not in functions:
-            return {}
-        words, places = words[1:], functions[words[0]]
+    given: dict[str, Setting] = {}
+    if fire.constructor is not None:
+        made, words = of_constructor(words, fire.constructor)
+        given = _filled(made, fire.constructor)
+    if not fire.functions:
+        return _filled(words, fire.places)
+    places = fire.functions.get(words[0].replace("-", "_")) if words else None
+    return given if places is None else {**_filled(words[1:], places), **given}
+
+
+def of_constructor(words: Sequence[str], parameters: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words that the constructor of a class takes: flags with their values, wherever they stand. And the others.
+
+    Of the others what is no flag comes first (fire core.py _ParseFn): a method's flags may stand before its name.
+    A class takes nothing by its place (decorators.py GetMetadata).
+    """
+    taken: list[str] = []
+    loose: list[str] = []
+    flags: list[str] = []
+    at = 0
+    while at < len(words) and words[at] != "--":
+        word = words[at]
+        length = 1
+        if _is_flag(word):
+            length += "=" not in word and at + 1 < len(words) and not _is_flag(words[at + 1])
+            name = word.lstrip("-").partition("=")[0].replace("-", "_")
+            is_off = length == 1 and "=" not in word and name.startswith("no") and name[2:] in parameters
+            near = [one for one in parameters if one.startswith(name)] if len(name) == 1 else []
+            is_taken = name in parameters or is_off or len(near) == 1
+            (taken if is_taken else flags).extend(words[at : at + length])
+        else:
+            loose.append(word)
+        at += length
+    return taken, [*loose, *flags, *words[at:]]
+
+
+def _filled(words: Sequence[str], places: Sequence[str]) -> dict[str, Setting]:
+    """What the parameters of one function are filled with."""
     given: dict[str, Setting] = {}
     loose: list[str] = []
     at = 0

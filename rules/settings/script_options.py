@@ -10,7 +10,7 @@ from bisect import bisect_left
 from itertools import pairwise
 
 from fp8check.rules.record import Record
-from fp8check.rules.settings.script_mains import Mains, Parameter, by_fire, find
+from fp8check.rules.settings.script_mains import Fire, Mains, Parameter, by_fire, find
 from fp8check.rules.settings.values import Later, Origin, Setting, SettingLater, is_filled_in, whole_number
 
 TYPE_CHECKING = False
@@ -71,8 +71,7 @@ class CommandLine(Record):
         results: the variables that hold them.
         changed: options that the script sets itself, with the places; under "*", any.
         derived: the defaults that a class derived from a Trainer's arguments gives to fields, its own and others'.
-        places: what fire fills by its place, in order; empty where fire does not read the command line.
-        functions: those of which fire runs one, by its name; see script_mains.py.
+        fire: what fire calls with it; None where fire does not read it, or that is not known.
         strict: whether any word that is none of the options ends the script.
         preset: what set_defaults() sets, of whatever a parser makes.
         fixed: the words that the parser is given in the place of the command line; None where it takes that.
@@ -83,8 +82,7 @@ class CommandLine(Record):
     results: frozenset[str] = frozenset()
     changed: Mapping[str, tuple[Span, ...]] = {}
     derived: Mapping[str, Setting] = {}
-    places: tuple[str, ...] = ()
-    functions: Mapping[str, tuple[str, ...]] = {}
+    fire: Fire | None = None
     strict: bool = False
     preset: Mapping[str, Setting] = {}
     fixed: tuple[str, ...] | None = None
@@ -97,8 +95,7 @@ class CommandLine(Record):
         """
         is_open = words is None and self.fixed is None
         words = self.fixed if self.fixed is not None else words or ()
-        fire = bool(self.places or self.functions)
-        given = by_fire(words, self.places, self.functions) if fire else _given(self.options, words)
+        given = _given(self.options, words) if self.fire is None else by_fire(words, self.fire)
         values: dict[str, Setting] = {}
         for name, option in self.options.items():
             default = option.default
@@ -282,8 +279,7 @@ class Reader:
             frozenset(self._results - self._others),
             {name: tuple(spans) for name, spans in self._changed.items()},
             self._fields,
-            mains.places,
-            mains.functions,
+            mains.fire,
             self._is_strict(nodes, mains),
             self._defaults,
             self._fixed(),

@@ -21,7 +21,6 @@ NAMED = {
     "the file that the command names": "nothing.yaml: no such file",
     "neither a file that is there": "fsdp3: no such file",
     "two GPUs in one process": "one process sees 2 GPUs",
-    "which words are fire's": "train.py:26 passes fp16=fp16",
     "a launcher that is started": "what the outer accelerate launch starts",
     "what the shell has in PRECISION": "train.py",
 }

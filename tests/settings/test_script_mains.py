@@ -8,6 +8,11 @@ from fp8check.rules.reading.source import load
 from fp8check.rules.settings.script_syntax import parse
 
 FIRE = "import fire\n\n\ndef main(bf16=False, name='x'):\n    pass\n\n\nfire.Fire(main)\n"
+JOB = (
+    "import fire\n\n\nclass Job:\n    def __init__(self, bf16=False, size=1):\n        pass\n\n"
+    "    def train_it(self, name='x'):\n        pass\n\n    @property\n    def size(self, name=2):\n        return 1\n\n\nfire.Fire({})\n"
+)
+MAPPED = "import fire\n\n\ndef f(bf16=False):\n    pass\n\n\nfire.Fire({{'train': {}}})\n"
 FIRES = "import fire\n\n\ndef f(bf16=False):\n    pass\n\n\ndef g(name='x'):\n    pass\n\n\nfire.Fire()\n"
 CLICK = "import click\n\n\n@click.command()\n@click.option({})\ndef main(**options):\n    pass\n\n\nmain()\n"
 TYPER = "import typer\n\n\ndef main({}):\n    pass\n\n\ntyper.run(main)\n"
@@ -28,6 +33,25 @@ CASES: dict[str, tuple[str, str, str, object]] = {
     "fire without a function": (FIRES, "g --name y", "name", "y"),
     "fire without a word": (FIRES, "", "bf16", False),
     "fire with another word": (FIRES, "h --bf16", "bf16", False),
+    "fire with a class": (JOB.format("Job"), "train_it --bf16 --size 2", "bf16", True),
+    "fire with a class, its value": (JOB.format("Job"), "--bf16 False train_it y", "bf16", False),
+    "fire with a class, off": (JOB.format("Job"), "train_it --nobf16", "bf16", False),
+    "fire with a class, by a letter": (JOB.format("Job"), "-b train_it", "bf16", "train_it"),
+    "fire with a class, its method": (JOB.format("Job"), "--name=y train-it --bf16", "name", "y"),
+    "fire with a class, by place": (JOB.format("Job"), "train_it y --bf16", "name", "y"),
+    "fire with a class, behind its own": (JOB.format("Job"), "train_it -- --bf16", "bf16", False),
+    "fire with a class, without a word": (JOB.format("Job"), "--bf16", "bf16", True),
+    "fire with an object": (JOB.format("Job()"), "train_it y", "name", "y"),
+    "fire with an object of arguments": (JOB.format("Job(1)"), "train_it y", "name", None),
+    "fire with a class of another": (
+        JOB.replace("class Job", "class Job(Base)").format("Job"),
+        "train_it y",
+        "name",
+        None,
+    ),
+    "fire with a mapping": (MAPPED.format("f"), "train --bf16", "bf16", True),
+    "fire with a mapping of more": (MAPPED.format("print"), "train --bf16", "bf16", None),
+    "fire with what it is not": (FIRE.replace("Fire(main)", "Fire(make())"), "--bf16", "bf16", None),
     "click": (CLICK.format("'--bf16', is_flag=True"), "--bf16", "bf16", True),
     "click without": (CLICK.format("'--bf16', is_flag=True"), "", "bf16", False),
     "click on and off": (CLICK.format("'--bf16/--no-bf16', default=True"), "--no-bf16", "bf16", False),

@@ -29,7 +29,6 @@ UNDECIDED = {
         ("machine-both-second-old", "mixed-009", "mixed-038", "single_gpu-1-fp8"),
         "two GPUs in one process: Trainer makes nn.DataParallel of them, which the harness does not show",
     ),
-    "fire-class": "which words are fire's for the class, and which for its method",
     "env-getenv": "what the shell has in PRECISION",
 }
 
