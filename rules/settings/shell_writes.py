@@ -23,6 +23,17 @@ _IN_PLACE: Mapping[str, tuple[str, ...]] = {
 }
 # What writes its last argument, or a file of the same name in that folder.
 _TO_THE_LAST = ("cp", "mv", "ln", "install", "rsync", "scp")
+# The same for programs of which a word says what they do.
+_COPIERS: Mapping[str, tuple[str, ...]] = {
+    "aws": ("cp", "mv", "sync"),
+    "azcopy": ("copy", "cp", "sync"),
+    "gcloud": ("cp", "mv", "rsync"),
+    "gsutil": ("cp", "mv", "rsync"),
+    "hdfs": ("-get", "-copyToLocal"),
+    "mc": ("cp", "mv"),
+    "rclone": ("copy", "copyto", "sync"),
+    "s3cmd": ("get", "sync"),
+}
 # What writes the file behind an option.
 _BEHIND: Mapping[str, tuple[str, ...]] = {
     "wget": ("-O", "--output-document"),
@@ -32,16 +43,27 @@ _BEHIND: Mapping[str, tuple[str, ...]] = {
     "j2": ("-o",),
     "gomplate": ("-o", "--out"),
 }
+_SHELLS = ("bash", "sh", "dash", "zsh", "ksh")
+# What stands in front of a command and leaves its files the same.
+_IN_FRONT = ("sudo", "doas", "env", "nice", "ionice", "time", "timeout", "nohup", "command", "exec", "srun", "stdbuf")
 
 
 def written(words: Sequence[str]) -> Iterator[str]:
     """The names of the files that a command writes or changes, as far as its words tell; redirections apart."""
+    names = [os.path.basename(word) for word in words]
+    if names and names[0] in _IN_FRONT:
+        known = (_IN_PLACE, _TO_THE_LAST, _COPIERS, _BEHIND, _SHELLS, ("dd",))
+        start = next((at for at, name in enumerate(names) if any(name in table for table in known)), len(names))
+        words = words[start:]
     if not words:
+        return
+    if os.path.basename(words[0]) in _SHELLS:
+        yield from _written_by_shell(words)
         return
     name, arguments = os.path.basename(words[0]), words[1:]
     if name in _IN_PLACE and _is_in_place(_IN_PLACE[name], arguments):
         yield from (one for one in arguments if not one.startswith("-"))
-    if name in _TO_THE_LAST:
+    if name in _TO_THE_LAST or any(one in arguments for one in _COPIERS.get(name, ())):
         files = [one for one in arguments if not one.startswith("-")]
         yield from files[-1:]
         yield from (os.path.join(files[-1], os.path.basename(one)) for one in files[:-1])
@@ -53,6 +75,22 @@ def written(words: Sequence[str]) -> Iterator[str]:
                 yield arguments[at + 1]
             elif one.startswith(f"{option}="):
                 yield one[len(option) + 1 :]
+
+
+def _written_by_shell(words: Sequence[str]) -> Iterator[str]:
+    """The same of the commands in `bash -c TEXT`, redirections as well."""
+    import re
+    import shlex
+
+    option = next((at for at, one in enumerate(words) if one[:1] == "-" and one[1:2] != "-" and "c" in one), len(words))
+    for text in words[option + 1 : option + 2]:
+        for part in re.split(r"[;&|\n]+", text):
+            try:
+                inner = shlex.split(part)
+            except ValueError:  # a quote that holds one of the signs above
+                continue
+            yield from written(inner)
+        yield from re.findall(r">\s*([^\s<>;&|()'\"]+)", text)
 
 
 def _is_in_place(options: Sequence[str], arguments: Sequence[str]) -> bool:
