@@ -101,7 +101,7 @@ def _absent(name: str, argv: Sequence[str]) -> tuple[str, str] | None:
 def _names(folder: str) -> list[str]:
     try:
         with os.scandir(folder) as there:
-            return [one.name for one in islice(there, _NAMES)]
+            return [entry.name for entry in islice(there, _NAMES)]
     except OSError:
         return []
 

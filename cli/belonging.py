@@ -50,8 +50,8 @@ class Known:
         """Note the files of runs that have a changed one."""
         for part in unit.parts:
             if part.wanted:
-                names = (*part.names.every, *(one.path for run in part.runs for one in run.documents))
-                self.covered.update(one for name in names for one in identities(name))
+                names = (*part.names.every, *(document.path for run in part.runs for document in run.documents))
+                self.covered.update(identity for name in names for identity in identities(name))
 
     def declare(self, part: Part) -> None:
         """Note the runs of a configuration, whether they have a changed file or not."""
@@ -64,7 +64,7 @@ class Known:
 
 
 def _configurations_of(run: Assembled) -> frozenset[str]:
-    return frozenset(os.path.realpath(one.path) for one in run.documents if one.kind in KINDS)
+    return frozenset(os.path.realpath(document.path) for document in run.documents if document.kind in KINDS)
 
 
 def declared(project: Project, options: Options, known: Known) -> Unit | None:
@@ -142,7 +142,7 @@ def _of_script(script: str, project: Project, options: Options, known: Known) ->
         chosen = [
             number
             for number, (run, names) in enumerate(lines)
-            if every or change.touches([*names.every, *(one.path for one in run.documents)])
+            if every or change.touches([*names.every, *(document.path for document in run.documents)])
         ]
         parts = tuple(_parts(request, lines, chosen, known, is_changed=is_changed))
     except InputError as problem:

@@ -149,7 +149,7 @@ def _plans(
 ) -> Mapping[int, Plans]:
     """What to do about one failing run that people read of, or where it is asked for, by the report; none for a clean
     one."""
-    if not any(one.verdict == "fail" for one in checked.reports):
+    if not any(report.verdict == "fail" for report in checked.reports):
         return {}
     for_people = all(name in FOR_PEOPLE for name, _ in formats) and len(checked.reports) == 1
     if not options.plan and (not for_people or options.quiet or options.probe is not None):

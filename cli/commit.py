@@ -58,7 +58,7 @@ class Change(Record):
     def touches(self, names: Iterable[str], *, every: bool = False) -> frozenset[str]:
         """Those of these names, as seen from the current folder, that are changed files; links count as both."""
         changed = self.every if every else self.offered
-        return frozenset(one for name in names for one in identities(name) if one in changed)
+        return frozenset(identity for name in names for identity in identities(name) if identity in changed)
 
     def missing(self, read: Iterable[str]) -> list[str]:
         """Those of these files that the commit takes away, and that are found nowhere else.
@@ -98,7 +98,7 @@ def change_of(given: Sequence[str]) -> Change:
     """What the commit changes of which a hook was given these files."""
     _REAL.clear()
     names = tuple(dict.fromkeys(map(_named, given)))
-    offered = frozenset(one for name in names for one in identities(name))
+    offered = frozenset(identity for name in names for identity in identities(name))
     alone = Change(names, names, names, offered, offered, frozenset())
     if not _in_repository():
         return alone
@@ -107,7 +107,7 @@ def change_of(given: Sequence[str]) -> Change:
     except _Untold as problem:
         return alone._replace(unknown=str(problem))
     lost = frozenset(map(os.path.abspath, gone))
-    every = frozenset(one for name in present for one in identities(name))
+    every = frozenset(identity for name in present for identity in identities(name))
     tracked = tuple(dict.fromkeys((*map(_named, listed), *names)))
     return Change(names, (*names, *gone), tracked, offered | lost, offered | lost | every, lost)
 
@@ -170,4 +170,4 @@ def _asked(words: Sequence[str]) -> tuple[str, ...]:
     if ended.how != "exit" or ended.code != 0:
         first = ended.errors.decode("utf-8", "replace").strip().partition("\n")[0]
         raise _Untold(ended.why or first or f"it ended with {ended.code}")
-    return tuple(os.fsdecode(one) for one in ended.output.split(b"\0")[:-1])
+    return tuple(os.fsdecode(part) for part in ended.output.split(b"\0")[:-1])

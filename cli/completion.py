@@ -88,4 +88,4 @@ def _complete(action: argparse.Action, made: Parser, shtab: ModuleType) -> None:
     elif action.metavar == "FORMAT[=FILE]":
         action.choices = {"fp8check": NAMES, "fp8check nodes": NODES}.get(made.prog, ("text", "json"))
     elif action.metavar in ("RULES", "ID"):
-        action.choices = tuple(one.id for one in RULES)
+        action.choices = tuple(rule.id for rule in RULES)

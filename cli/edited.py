@@ -57,12 +57,12 @@ class Look(Record):
         """Every finding with the full name of its file; one that no file holds stands in the first of its run."""
         told = set()
         for report, documents in zip(self.reports, self.documents, strict=True):
-            for one in report.new_findings:
-                path = self.full(one.file if one.file is not None else documents[0].path)
-                key = (path, one.rule, one.line, one.column, one.message)
+            for finding in report.new_findings:
+                path = self.full(finding.file if finding.file is not None else documents[0].path)
+                key = (path, finding.rule, finding.line, finding.column, finding.message)
                 if key not in told:  # runs may have a file in common
                     told.add(key)
-                    yield path, one
+                    yield path, finding
 
     def fails(self, path: str) -> bool:
         """Whether a run that has this file fails."""
@@ -81,7 +81,7 @@ class Look(Record):
         return "\n\n".join(one for one in dict.fromkeys(said) if one)
 
     def _document(self, documents: Sequence[Document], path: str) -> Document | None:
-        return next((one for one in documents if self.full(one.path) == path), None)
+        return next((document for document in documents if self.full(document.path) == path), None)
 
     def place_of(self, problem: InputError) -> tuple[str, int, int]:
         """The file of which an error speaks, with line and column from 1."""
@@ -122,18 +122,18 @@ class Edited:
         except InputError as problem:
             return Look(self.root, (), (), frozenset(known), (problem,))
         parts, problems = self._parts(described)
-        for one in described:
-            known |= {full(self.root, path) for path in one.files}
+        for options in described:
+            known |= {full(self.root, path) for path in options.files}
         try:
             request = request_for(tuple(parts), self._options, config)
             checked = advised(request, check_request(request)) if parts else None
         except InputError as problem:
             return Look(self.root, (), (), frozenset(known), (*problems, problem))
         examined = checked.reports if checked is not None else ()
-        documents = tuple(one.documents for one in examined)
-        known |= {full(self.root, each.path) for one in documents for each in one}
+        documents = tuple(report.documents for report in examined)
+        known |= {full(self.root, each.path) for document in documents for each in document}
         return Look(
-            self.root, tuple(build.whole(one) for one in examined), documents, frozenset(known), tuple(problems)
+            self.root, tuple(build.whole(report) for report in examined), documents, frozenset(known), tuple(problems)
         )
 
     def plan(self, path: str) -> Plans | None:
@@ -141,10 +141,12 @@ class Edited:
         os.chdir(self.root)
         config = self._config()
         described = [
-            one for one in run_options(self._options, config) if path in [full(self.root, name) for name in one.files]
+            options
+            for options in run_options(self._options, config)
+            if path in [full(self.root, name) for name in options.files]
         ]
-        for one in described:
-            parts, _ = self._parts([one])
+        for options in described:
+            parts, _ = self._parts([options])
             request = request_for(tuple(parts), self._options, config)
             for plans in plans_for(request, check_request(request), asked=True).values():
                 return plans
@@ -163,10 +165,10 @@ class Edited:
     def _parts(self, described: Sequence[RunOptions]) -> tuple[list[RunRequest], list[InputError]]:
         parts: list[RunRequest] = []
         problems: list[InputError] = []
-        for one in described:
+        for options in described:
             try:
-                documents = tuple(self._read(path, one) for path in dict.fromkeys(one.files))
-                parts.append(request_of_documents(one, documents, (), self._machine(one)))
+                documents = tuple(self._read(path, options) for path in dict.fromkeys(options.files))
+                parts.append(request_of_documents(options, documents, (), self._machine(options)))
             except InputError as problem:
                 problems.append(problem)
         return parts, problems

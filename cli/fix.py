@@ -73,7 +73,9 @@ def _tell(fixed: Fixed, *, quiet: bool, dry: bool) -> None:
     """What was done, on standard error: standard output may be a file."""
     done = "would fix" if dry else "fixed"
     lines = [f"{done} {one.rule} {one.message}: {one.help}" for one in fixed.applied]
-    lines += [f"not fixed {one.finding.rule} {one.finding.message}: {one.reason}" for one in fixed.refused]
+    lines += [
+        f"not fixed {refusal.finding.rule} {refusal.finding.message}: {refusal.reason}" for refusal in fixed.refused
+    ]
     if not quiet:
         lines += [
             f"left {one.rule} {one.message}: its fix changes what the run does (--unsafe)" for one in fixed.unsafe
@@ -83,5 +85,5 @@ def _tell(fixed: Fixed, *, quiet: bool, dry: bool) -> None:
             lines.append(f"left {finding.rule} {finding.message}: this is for you to fix")
     from fp8check.rules.report.masking import hidden, secrets_of
 
-    secrets = tuple(secret for one in fixed.left for secret in secrets_of(one.inputs.run, one.documents))
+    secrets = tuple(secret for examined in fixed.left for secret in secrets_of(examined.inputs.run, examined.documents))
     complain("".join(f"{shown(hidden(line, secrets))}\n" for line in dict.fromkeys(lines)))

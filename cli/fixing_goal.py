@@ -63,20 +63,20 @@ def _write(before: Sequence[Document], chosen: Plan, *, diff: bool) -> None:
     Raises:
         Unwritable: a file cannot be written; none was.
     """
-    now = {one.path: one for one in chosen.documents}
-    same = [now.pop(one.path, one) for one in before]
+    now = {document.path: document for document in chosen.documents}
+    same = [now.pop(document.path, document) for document in before]
     new = [*now.values()]
     if diff:
         put(before, same, diff=True)
-        say("".join(f"--- /dev/null\n+++ {shown(one.path)}\n{_added(one)}" for one in new))
+        say("".join(f"--- /dev/null\n+++ {shown(document.path)}\n{_added(document)}" for document in new))
         return
     put_new(new)
     try:
         put(before, same, diff=False)
     except BaseException:
-        for one in new:
+        for document in new:
             with suppress(OSError):
-                os.unlink(one.path)
+                os.unlink(document.path)
         raise
 
 

@@ -72,11 +72,11 @@ def _fix(part: Part, unit: Unit, options: Options) -> int:
 
 def _documents(part: Part) -> tuple[Document, ...]:
     """The files of a run as they are now; of a script's lines also those that these name."""
-    given = {one.path: None for one in part.request.documents}
-    if any(one.kind == "shell" for one in part.request.documents):
+    given = {document.path: None for document in part.request.documents}
+    if any(document.kind == "shell" for document in part.request.documents):
         may = quoting.of_folder().may
-        named = (one for run in part.runs for one in run.documents if one.kind in CONFIGURATION)
-        given.update((one.path, None) for one in named if may(one.path))
+        named = (document for run in part.runs for document in run.documents if document.kind in CONFIGURATION)
+        given.update((document.path, None) for document in named if may(document.path))
     return tuple(read(path, trainer=part.request.trainer) for path in given)
 
 
@@ -84,27 +84,28 @@ def _tell(fixed: Fixed, folder: str, *, dry: bool) -> None:
     """What was done, and what is left, on standard error."""
     done = "would fix" if dry else "fixed"
     lines = [
-        f"{_place(one, folder)}{done} {one.rule} {one.message}" + (f": {one.help}" if one.help else "")
-        for one in fixed.applied
+        f"{_place(finding, folder)}{done} {finding.rule} {finding.message}"
+        + (f": {finding.help}" if finding.help else "")
+        for finding in fixed.applied
     ]
     lines += [
-        f"{_place(one.finding, folder)}not fixed {one.finding.rule} {one.finding.message}: {one.reason}"
-        for one in fixed.refused
+        f"{_place(refusal.finding, folder)}not fixed {refusal.finding.rule} {refusal.finding.message}: {refusal.reason}"
+        for refusal in fixed.refused
     ]
-    lines += [f"{_place(one, folder)}left {one.rule} {one.message}: {why}" for one, why in _left(fixed)]
-    secrets = tuple(secret for one in fixed.left for secret in secrets_of(one.inputs.run, one.documents))
+    lines += [f"{_place(finding, folder)}left {finding.rule} {finding.message}: {why}" for finding, why in _left(fixed)]
+    secrets = tuple(secret for report in fixed.left for secret in secrets_of(report.inputs.run, report.documents))
     complain("".join(f"{shown(hidden(line, secrets))}\n" for line in dict.fromkeys(lines)))
 
 
 def _left(fixed: Fixed) -> Iterator[tuple[Finding, str]]:
     """The errors that are still there, each with why."""
-    unsafe = {(one.rule, one.span) for one in fixed.unsafe}
-    refused = {(one.finding.rule, one.finding.span) for one in fixed.refused}
-    for one in (one for report in fixed.left for one in report.new_findings):
-        if one.severity != "error" or (one.rule, one.span) in refused:
+    unsafe = {(finding.rule, finding.span) for finding in fixed.unsafe}
+    refused = {(refusal.finding.rule, refusal.finding.span) for refusal in fixed.refused}
+    for finding in (finding for report in fixed.left for finding in report.new_findings):
+        if finding.severity != "error" or (finding.rule, finding.span) in refused:
             continue
-        is_unsafe = (one.rule, one.span) in unsafe
-        yield one, "its fix changes what the run does (--unsafe)" if is_unsafe else "this is for you to fix"
+        is_unsafe = (finding.rule, finding.span) in unsafe
+        yield finding, "its fix changes what the run does (--unsafe)" if is_unsafe else "this is for you to fix"
 
 
 def _place(finding: Finding, folder: str) -> str:

@@ -57,7 +57,7 @@ def check_hook(options: Options, formats: Sequence[tuple[str, str | None]]) -> i
     chosen = [(one, target) for name, target in formats if (one := find(name)) is not None]
     codes: list[int] = []
     with ExitStack() as stack:
-        pages = Pages([(one, Page(one, target, options, stack)) for one, target in chosen])
+        pages = Pages([(format_, Page(format_, target, options, stack)) for format_, target in chosen])
         change = change_of(options.files)
         codes.append(tell_unknown(change))
         for unit in units(options, change):
@@ -73,7 +73,7 @@ class Pages:
 
     def __init__(self, pages: Sequence[tuple[Format, Page]]) -> None:
         self._pages = pages
-        self._is_brief = all(one.brief for one, _ in pages)
+        self._is_brief = all(format_.brief for format_, _ in pages)
         self._told = Told()
 
     @property
@@ -88,13 +88,17 @@ class Pages:
             run: which run the files are.
         """
         is_worth = _is_worth_a_line(examined)
-        pages = [page for one, page in self._pages if is_worth or one.name not in _FOR_PEOPLE]
+        pages = [page for format_, page in self._pages if is_worth or format_.name not in _FOR_PEOPLE]
         if not pages:
             return
         may = quoting.of_folder().may
         left = self._told.without_told(examined)
         report = (build.brief if self._is_brief else build.whole)(left)._replace(plan=plans, run=run)
-        sources = {name_from(folder, one.path): discreet(one) for one in examined.documents if may(one.path)}
+        sources = {
+            name_from(folder, document.path): discreet(document)
+            for document in examined.documents
+            if may(document.path)
+        }
         for page in pages:
             page.add(moved(report, folder), sources)
 
@@ -181,7 +185,7 @@ def _named(unit: Unit, part: Part, report: Examined) -> str | None:
     if unit.declared:
         number = next(at for at, one in enumerate(unit.parts, 1) if one is part)
         return f"{name_from(folder, unit.project.config.path or '')}, [[run]] {number}"
-    files = {one.kind: name_from(folder, one.path) for one in report.documents}
+    files = {document.kind: name_from(folder, document.path) for document in report.documents}
     if report.inputs.run.launch.line is not None or not {"training", "accelerate"} <= files.keys():
         return None
     nearest = "the Accelerate file nearest to it: [[run]] of fp8check.toml can name another"
@@ -189,7 +193,7 @@ def _named(unit: Unit, part: Part, report: Examined) -> str | None:
 
 
 def _is_worth_a_line(report: Examined) -> bool:
-    return bool(report.crashes) or any(one.severity != "info" for one in report.new_findings)
+    return bool(report.crashes) or any(finding.severity != "info" for finding in report.new_findings)
 
 
 def _examined(unit: Unit, request: Request) -> Iterator[tuple[Part, list[Examined]]]:
@@ -204,19 +208,19 @@ def _examined(unit: Unit, request: Request) -> Iterator[tuple[Part, list[Examine
         own = [next(reports) for _ in part.runs]
         if part.wanted:
             advise = advisor.told if len(own) == 1 else advisor.alone
-            yield part, [advise(part.request, one if unit.declared else _without_unused(one)) for one in own]
+            yield part, [advise(part.request, report if unit.declared else _without_unused(report)) for report in own]
 
 
 def _may_suppress(unit: Unit) -> bool:
     """Whether a suppression may be one of several runs: then it is unused only where it is in all of them."""
     if unit.project.config.suppressions:
         return True
-    return any(MARK in one.text for part in unit.parts for run in part.runs for one in run.documents)
+    return any(MARK in document.text for part in unit.parts for run in part.runs for document in run.documents)
 
 
 def _without_unused(report: Examined) -> Examined:
     """Without suppressions of the configuration that this run does not use: another may."""
-    left = tuple(one for one in report.findings if one.rule != UNUSED or one.span is not None)
+    left = tuple(finding for finding in report.findings if finding.rule != UNUSED or finding.span is not None)
     if len(left) == len(report.findings):
         return report
     return report._replace(findings=left, verdict=verdict(left, report.undecided, report.inputs))
@@ -226,7 +230,7 @@ def _plans(
     request: Request, part: Part, reports: Sequence[Examined], options: Options, *, whole: bool
 ) -> Mapping[int, Plans]:
     """What to do about failing runs, where it is asked for."""
-    if not options.plan or not any(one.verdict == "fail" for one in reports):
+    if not options.plan or not any(report.verdict == "fail" for report in reports):
         return {}
     from fp8check.rules.checking.planning import plans_for
 

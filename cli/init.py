@@ -139,9 +139,9 @@ def _write(choice: Choice, options: Options) -> list[str]:
     from fp8check.cli.putting import put_new
 
     documents: Sequence[Document] = choice.best.plan.documents if choice.best is not None and choice.best.plan else ()
-    there = [one.path for one in documents if os.path.lexists(one.path)]
+    there = [document.path for document in documents if os.path.lexists(document.path)]
     if there:
         raise UsageError(f"{', '.join(there)}: there already, and never replaced: choose another --out")
     os.makedirs(options.out, exist_ok=True)
     put_new(documents)
-    return [one.path for one in documents]
+    return [document.path for document in documents]

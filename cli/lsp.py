@@ -211,10 +211,10 @@ class _Told:
         }
         related = [
             types.DiagnosticRelatedInformation(
-                types.Location(_uri(look, one.file), self._range(look, one.file, one)), one.message
+                types.Location(_uri(look, place.file), self._range(look, place.file, place)), place.message
             )
-            for one in finding.related
-            if one.file is not None
+            for place in finding.related
+            if place.file is not None
         ]
         return types.Diagnostic(
             range=self._range(look, path, finding),
@@ -250,10 +250,10 @@ class _Told:
             changes.setdefault(_uri(look, one.file), []).append(self._text_edit(look, one))
         return types.WorkspaceEdit(changes=changes)
 
-    def _text_edit(self, look: Look, one: Edit) -> types.TextEdit:
+    def _text_edit(self, look: Look, edit: Edit) -> types.TextEdit:
         from lsprotocol import types
 
-        return types.TextEdit(self._range(look, one.file, one), one.text)
+        return types.TextEdit(self._range(look, edit.file, edit), edit.text)
 
     def actions(self, params: types.CodeActionParams) -> Iterable[types.CodeAction]:
         """The fixes of what is found on these lines, and the plan where a run with this file fails."""
@@ -263,14 +263,14 @@ class _Told:
         path = uris.to_fs_path(params.text_document.uri) or ""
         first, last = params.range.start.line + 1, params.range.end.line + 1
         for look in self.looks:
-            for place, one in look.findings():
-                if place == path and one.fix is not None and _is_on(one, first, last):
+            for place, finding in look.findings():
+                if place == path and finding.fix is not None and _is_on(finding, first, last):
                     yield types.CodeAction(
-                        title=f"{one.rule}: {one.help or one.message}",
+                        title=f"{finding.rule}: {finding.help or finding.message}",
                         kind=types.CodeActionKind.QuickFix,
-                        diagnostics=[self._diagnostic(look, path, one)],
-                        is_preferred=one.fix.safe,
-                        edit=self.edit(look, one.fix),
+                        diagnostics=[self._diagnostic(look, path, finding)],
+                        is_preferred=finding.fix.safe,
+                        edit=self.edit(look, finding.fix),
                     )
         if any(look.fails(path) for look in self.looks):
             yield types.CodeAction(title=PLAN, kind=types.CodeActionKind.QuickFix, data=path)
@@ -283,14 +283,18 @@ class _Told:
             return "fp8check: no run that fails has this file"
         if not plans.plans:
             return f"fp8check: no way to the goal: {'; '.join(plans.why_not)}"
-        steps = [one for one in plans.plans[0].steps if one.kind not in ("edit", "file")]
-        said = [f"pip install {one.after}" if one.kind == "package" else f"{one.kind}: {one.after}" for one in steps]
+        steps = [step for step in plans.plans[0].steps if step.kind not in ("edit", "file")]
+        said = [
+            f"pip install {step.after}" if step.kind == "package" else f"{step.kind}: {step.after}" for step in steps
+        ]
         return f"fp8check, beside the files: {'; '.join(said)}" if said else ""
 
 
-def _is_on(one: Finding, first: int, last: int) -> bool:
+def _is_on(finding: Finding, first: int, last: int) -> bool:
     """Whether a finding stands on any of these lines."""
-    return one.line is not None and one.end_line is not None and one.line <= last and one.end_line >= first
+    return (
+        finding.line is not None and finding.end_line is not None and finding.line <= last and finding.end_line >= first
+    )
 
 
 def _uri(look: Look, path: str) -> str:

@@ -37,17 +37,19 @@ def check_many(request: Request, formats: Sequence[tuple[str, str | None]], opti
     if options.write_baseline is not None:
         return write_baseline(options.write_baseline, reports)
     chosen = [(one, target) for name, target in formats if (one := find(name)) is not None]
-    make = build.brief if all(one.brief for one, _ in chosen) else build.whole
+    make = build.brief if all(format_.brief for format_, _ in chosen) else build.whole
     quoted = quotable(options, config)
     crashes: dict[str, Crash] = {}
     total = Counts("pass")
     progress, files = Progress(options), sum(len(part.documents) for part in request.runs)
     with ExitStack() as stack:
-        pages = [Page(one, target, options, stack) for one, target in chosen]
+        pages = [Page(format_, target, options, stack) for format_, target in chosen]
         for number, examined in enumerate(reports):
             progress.tell(f"checked {number:,} of {files:,} files")
             report = make(examined)
-            sources = {one.path: discreet(one) for one in examined.documents if quoted.may(one.path)}
+            sources = {
+                document.path: discreet(document) for document in examined.documents if quoted.may(document.path)
+            }
             for page in pages:
                 page.add(report, sources)
             crashes.update((crash.rule, crash) for crash in examined.crashes)

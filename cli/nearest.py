@@ -173,7 +173,7 @@ class Nearest:
         parts = [
             Part(_alone(request, run), (run,), asked, wanted=True)
             for run, asked in runs
-            if change.touches([*asked.every, *(one.path for one in run.documents)])
+            if change.touches([*asked.every, *(document.path for document in run.documents)])
         ]
         if parts:
             yield Unit(self._project, tuple(parts))
@@ -181,8 +181,8 @@ class Nearest:
 
 def _alone(request: RunRequest, run: Assembled) -> RunRequest:
     """The request of one of several training files."""
-    own = {one.path for one in run.documents}
-    return request._replace(documents=tuple(one for one in request.documents if one.path in own))
+    own = {document.path for document in run.documents}
+    return request._replace(documents=tuple(document for document in request.documents if document.path in own))
 
 
 class _Near:

@@ -66,7 +66,7 @@ def node(argv: list[str]) -> int:
             complain(f"fp8check: {shown(str(problem))}\n")
             return ExitCode.USAGE if problem.usage else ExitCode.INTERNAL_ERROR
     lines = [f"{told.verdict}  {told.host}  {' '.join(places)}", *(f"  {one}" for one in reasons(told))]
-    say("".join(f"{shown(one)}\n" for one in lines), fold=True)
+    say("".join(f"{shown(line)}\n" for line in lines), fold=True)
     if told.verdict == "fail":
         return ExitCode.FINDINGS
     return ExitCode.UNDECIDED if told.verdict == "undecided" and options.require_evidence else ExitCode.OK

@@ -153,7 +153,7 @@ class Parser:
         from fp8check.cli.hook import parted
 
         parser = self.built()
-        valued = {name for one in parser._actions if one.nargs is None for name in one.option_strings}
+        valued = {name for action in parser._actions if action.nargs is None for name in action.option_strings}
         words, named = parted(argv, valued)
         options = parser.parse_args(words, Options())
         options.__dict__["files"] = named
@@ -294,7 +294,7 @@ def formats(parser: Parser) -> None:
         metavar="FORMAT[=FILE]",
         action="append",
         default=[],
-        help=f"{', '.join(one.name for one in FORMATS)}; may be repeated",
+        help=f"{', '.join(format_.name for format_ in FORMATS)}; may be repeated",
     )
     output_file(parser)
 

@@ -45,8 +45,8 @@ def outcome(argv: list[str]) -> int:
     options = parser().parse_args(argv)
     formats = formats_of(options, ("text", "json"))
     runs = runs_of(Request(tuple(run_request(one) for one in run_options(options, load(options)))))
-    outcomes = [predict(one.run) for one in runs]
-    secrets = tuple(secret for one in runs for secret in secrets_of(one.run, one.documents))
+    outcomes = [predict(assembled.run) for assembled in runs]
+    secrets = tuple(secret for assembled in runs for secret in secrets_of(assembled.run, assembled.documents))
     for name, target in formats:
         style = style_of(options, target)
         if name == "json":

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fp8check.rules.suppression.examined import Examined
 
 TEXT = "text"
-NAMES = tuple(one.name for one in FORMATS)  # what --format takes
+NAMES = tuple(format_.name for format_ in FORMATS)  # what --format takes
 
 
 def formats_of(options: Options, known: Sequence[str] | None = None) -> list[tuple[str, str | None]]:
@@ -87,7 +87,7 @@ def style_of_complaints() -> Style:
 
 def sources_of(examined: Sequence[Examined], options: Options, config: Config) -> Sources:
     """The texts that reports may quote (rules/report/quoting.py), without credentials."""
-    documents = {document.path: document for one in examined for document in one.documents}
+    documents = {document.path: document for report in examined for document in report.documents}
     if not all(path in options.files for path in documents):  # nearly always, and nothing has to be imported
         may = quotable(options, config).may
         documents = {path: document for path, document in documents.items() if may(path)}
@@ -125,11 +125,11 @@ def write_reports(
     from fp8check.rules.report import build
 
     chosen = [(one, target) for name, target in formats if (one := find(name)) is not None]
-    make = build.brief if all(one.brief for one, _ in chosen) else build.whole
-    reports = [make(one) for one in examined]
+    make = build.brief if all(format_.brief for format_, _ in chosen) else build.whole
+    reports = [make(report) for report in examined]
     for number, found in (plans or {}).items():
         reports[number] = reports[number]._replace(plan=found)
-    machines = [one.inputs.run.facts.machines for one in examined]
+    machines = [report.inputs.run.facts.machines for report in examined]
     if any(machines):
         from fp8check.rules.report.machines import named  # only with several --facts
 

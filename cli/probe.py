@@ -55,7 +55,7 @@ def probe(argv: list[str]) -> int:
     formats = formats_of(options, ("text", "json"))
     config = load(options)
     checked = check_request(request_of(options, config, probe=prober(options, config), only="FP8"))
-    reports = [build.whole(one) for one in checked.reports]
+    reports = [build.whole(examined) for examined in checked.reports]
     sources = sources_of(checked.reports, options, config)
     for name, target in formats:
         if name == "json":
@@ -71,7 +71,7 @@ def _json(reports: Sequence[Report]) -> str:
     import json
 
     keys = ("verdict", "findings", "undecided", "internal_errors", "probe")
-    data = [{"schema": "fp8check/probe/1", **{key: as_data(one)[key] for key in keys}} for one in reports]
+    data = [{"schema": "fp8check/probe/1", **{key: as_data(report)[key] for key in keys}} for report in reports]
     return json.dumps(data[0] if len(data) == 1 else data, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -88,11 +88,11 @@ def _how(options: Options, config: Config) -> _How:
     from fp8check.probe import Consent
 
     runs = run_options(options, config)
-    not_trusted = next((one.not_trusted for one in runs if one.not_trusted is not None), None)
+    not_trusted = next((run.not_trusted for run in runs if run.not_trusted is not None), None)
     if not_trusted is not None:
         why = f"the interpreter that the configuration names ({not_trusted}) is not trusted: --python or --trust-config"
         return _How(None, Consent(), why)
-    pythons = {one.python for one in runs}
+    pythons = {run.python for run in runs}
     if len(pythons) > 1:
         raise UsageError("the runs have several interpreters: probe them one by one, with --python")
     is_own = bool(options.files) or options.launch is not None

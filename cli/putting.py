@@ -48,9 +48,9 @@ def put_new(documents: Sequence[Document]) -> None:
     """
     made: list[str] = []
     try:
-        for one in documents:
-            write(one.path, _bytes(one))
-            made.append(one.path)
+        for document in documents:
+            write(document.path, _bytes(document))
+            made.append(document.path)
     except BaseException:
         for path in made:
             with suppress(OSError):

@@ -130,15 +130,20 @@ class _Body(Record):
 
 def _bodies(assembled: Sequence[Assembled], part: RunOptions, options: Options, config: Config) -> list[_Body]:
     """Requests: one for all runs, so that they are looked at together; one each where their models differ."""
-    configs = {path for one in assembled if (path := _config_path(one)) is not None}
-    groups = [assembled] if len(configs) <= 1 else [[one] for one in assembled]
+    configs = {path for assembled_run in assembled if (path := _config_path(assembled_run)) is not None}
+    groups = [assembled] if len(configs) <= 1 else [[assembled_run] for assembled_run in assembled]
     return [_body(group, part, options, config) for group in groups]
 
 
 def _body(group: Sequence[Assembled], part: RunOptions, options: Options, config: Config) -> _Body:
     facts = group[0].run.facts
     may = quotable(options, config).may  # no server is sent what no report may quote
-    documents = {document.path: discreet(document) for one in group for document in one.documents if may(document.path)}
+    documents = {
+        document.path: discreet(document)
+        for assembled in group
+        for document in assembled.documents
+        if may(document.path)
+    }
     path = next(filter(None, map(_config_path, group)), None)
     if path is not None:
         content = files.read(path, _LARGEST_CONFIG)
@@ -154,7 +159,7 @@ def _body(group: Sequence[Assembled], part: RunOptions, options: Options, config
         "ignore": [*names(options.ignore), *names(config.ignore)],
         "fail_on": options.fail_on or config.fail_on or "error",
         "require_evidence": options.require_evidence,
-        "require": [one.text for one in required(options, config)],
+        "require": [requirement.text for requirement in required(options, config)],
         "probe": options.probe is not None,
         "plan": options.plan,
         **({"variables": variables} if variables and not known else {}),
@@ -162,13 +167,13 @@ def _body(group: Sequence[Assembled], part: RunOptions, options: Options, config
     return _Body(documents, chosen, machine.dump(facts) if known else None)
 
 
-def _config_path(one: Assembled) -> str | None:
+def _config_path(assembled: Assembled) -> str | None:
     """The model's config.json, where this machine has it."""
-    training = one.run.training
+    training = assembled.run.training
     if training.model is None:
         return None
     base = os.path.dirname(training.path or "") or "."
-    return models.config_file(training.model, base=base, environ=one.run.facts.variables or {})
+    return models.config_file(training.model, base=base, environ=assembled.run.facts.variables or {})
 
 
 def _is_model(path: str, content: bytes) -> bool:

@@ -147,7 +147,7 @@ def run_options(options: Options, config: Config | None = None) -> list[RunOptio
 def beside(options: Options, config: Config, request: Request) -> list[RunRequest]:
     """The runs of the configuration that have a file in common with those of the command line, and are not the same."""
     words = (options.launch or "").split() if options.files or options.launch else []
-    paths = [one.path for part in request.runs for one in part.documents]
+    paths = [document.path for part in request.runs for document in part.documents]
     given = {os.path.normpath(one) for one in (*paths, *words)}
     machine = {name: value for name, value in vars(options).items() if name in RunOptions.fields}
     machine.update(files=[], launch=None, trainer=None)
@@ -194,17 +194,17 @@ def _run_requests(described: Sequence[RunOptions], progress: Progress) -> tuple[
 
     machines: dict[object, Facts] = {}
     parts = []
-    for one in described:
+    for options in described:
         passed_over: list[Unreadable] = []
-        every = documents_of(one, passed_over)
+        every = documents_of(options, passed_over)
         documents: list[Document] = []
         for each in every:
-            documents.append(each if each.path == "-" else Later(each, one.trainer))
-            progress.tell(f"read {len(documents):,} of {len(one.files):,} files")
-        machine = (one.facts, one.python, one.no_environment, one.hook, *one.set_variable)
+            documents.append(each if each.path == "-" else Later(each, options.trainer))
+            progress.tell(f"read {len(documents):,} of {len(options.files):,} files")
+        machine = (options.facts, options.python, options.no_environment, options.hook, *options.set_variable)
         if machine not in machines:  # several runs may have it
-            machines[machine] = facts_of(one)
-        parts.append(request_of_documents(one, tuple(documents), passed_over, machines[machine]))
+            machines[machine] = facts_of(options)
+        parts.append(request_of_documents(options, tuple(documents), passed_over, machines[machine]))
     progress.end()
     return tuple(parts)
 

@@ -42,12 +42,12 @@ def rules(argv: list[str]) -> int:
     options = rules_parser().parse_args(argv)
     known = with_plugins(options.plugin)
     if options.format == "json":
-        say(_json([_data(one) for one in known.rules]), "json")
+        say(_json([_data(rule_) for rule_ in known.rules]), "json")
     else:
         style = Style(on=False, width=width_of(sys.stdout), links=wants_links(sys.stdout, "auto"))
         text = "".join(
-            f"{style.rule(one.id)}  {one.severity:<7}  {one.name:<36}  {style.hang}{one.summary}\n"
-            for one in known.rules
+            f"{style.rule(rule_.id)}  {rule_.severity:<7}  {rule_.name:<36}  {style.hang}{rule_.summary}\n"
+            for rule_ in known.rules
         )
         say(text, painted=style.links, fold=True)
     return _exit_code(known.crashes)
@@ -74,22 +74,22 @@ def _exit_code(crashes: tuple[Crash, ...]) -> int:
     return ExitCode.INTERNAL_ERROR if crashes else ExitCode.OK
 
 
-def explain(one: Rule) -> str:
+def explain(rule_: Rule) -> str:
     """The text of a rule, as `fp8check rule` prints it."""
-    text = inspect.cleandoc(one.check.__doc__ or f"Python -OO has no explanations; see {DOCS}{one.id}")
-    evidence = "\n".join(f"  - {line}" for line in one.evidence)
-    return f"{one.id} {one.name} ({one.severity})\n\n{text}\n\nEvidence:\n{evidence}\n"
+    text = inspect.cleandoc(rule_.check.__doc__ or f"Python -OO has no explanations; see {DOCS}{rule_.id}")
+    evidence = "\n".join(f"  - {line}" for line in rule_.evidence)
+    return f"{rule_.id} {rule_.name} ({rule_.severity})\n\n{text}\n\nEvidence:\n{evidence}\n"
 
 
-def _data(one: Rule) -> dict[str, object]:
+def _data(rule_: Rule) -> dict[str, object]:
     return {
-        "id": one.id,
-        "name": one.name,
-        "severity": one.severity,
-        "summary": one.summary,
-        "explanation": inspect.cleandoc(one.check.__doc__ or ""),
-        "needs": list(one.needs),
-        "evidence": list(one.evidence),
+        "id": rule_.id,
+        "name": rule_.name,
+        "severity": rule_.severity,
+        "summary": rule_.summary,
+        "explanation": inspect.cleandoc(rule_.check.__doc__ or ""),
+        "needs": list(rule_.needs),
+        "evidence": list(rule_.evidence),
     }
 
 

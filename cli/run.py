@@ -180,7 +180,7 @@ def _complain(reports: Sequence[Any], options: Options, config: Config) -> None:
     from fp8check.rules.report.formats import Look
 
     look = Look(False, width=style_of_complaints().width)
-    told = text.render([build.brief(one) for one in reports], sources_of(reports, options, config), look)
+    told = text.render([build.brief(report) for report in reports], sources_of(reports, options, config), look)
     complain(told, fold=False)
 
 

@@ -58,7 +58,7 @@ def _trusted() -> list[str]:
     if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
         raise UsageError(f"{shown(path)}: trusted is a list of folders")
     folders = [os.path.expanduser(one) for one in named]
-    relative = next((one for one in folders if not os.path.isabs(one)), None)
+    relative = next((folder for folder in folders if not os.path.isabs(folder)), None)
     if relative is not None:
         raise UsageError(f"{shown(path)}: {shown(relative)} is relative: of a trusted folder the whole path is written")
-    return [os.path.realpath(one) for one in folders]
+    return [os.path.realpath(folder) for folder in folders]

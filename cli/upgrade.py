@@ -53,6 +53,6 @@ def upgrade(argv: list[str]) -> int:
         as_json = name == "json"
         text = report.as_json(found) if as_json else report.as_text(found, style)
         write_text(text, target, "json" if as_json else "text")
-    print_crashes(crash for one in then.reports for crash in one.crashes)
+    print_crashes(crash for examined in then.reports for crash in examined.crashes)
     fail_on = options.fail_on or config.fail_on or "error"
     return then.exit_code(fail_on, require_evidence=options.require_evidence)

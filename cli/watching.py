@@ -155,7 +155,7 @@ class Watch:
         from fp8check.rules import writing
         from fp8check.rules.credentials import masked_shapes
 
-        first, *later = [one.as_data() for one in self.verdicts]
+        first, *later = [verdict.as_data() for verdict in self.verdicts]
         data = {**first, **({"later": later} if later else {})}
         writing.write(path, (masked_shapes(json.dumps(data, indent=2)) + "\n").encode())
 

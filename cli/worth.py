@@ -100,7 +100,7 @@ def _setup(options: Options) -> Setup:
     name = options.gpu or speed.default_gpu().name
     gpu = gpus.find(name)
     if gpu is None:
-        raise UsageError(f"no GPU is called {name}; there are {', '.join(one.name for one in gpus.gpus())}")
+        raise UsageError(f"no GPU is called {name}; there are {', '.join(datasheet.name for datasheet in gpus.gpus())}")
     if options.compile and options.backend == "TE":
         raise UsageError("--compile is modeled for backend AO only: Transformer Engine's layers are not compiled")
     return speed.Setup(gpu, options.backend, options.compile, options.scope)

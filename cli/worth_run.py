@@ -52,7 +52,7 @@ def _setup(options: Options, outcome: Outcome) -> Setup:
     name = options.gpu or (visible[0].name if visible else speed.default_gpu().name)
     gpu = gpus.find(name)
     if gpu is None:
-        raise UsageError(f"{name} is not modeled; there are {', '.join(one.name for one in gpus.gpus())}")
+        raise UsageError(f"{name} is not modeled; there are {', '.join(datasheet.name for datasheet in gpus.gpus())}")
     compiled = backend == "AO" and (options.compile or outcome.effective.compiled is not None)
     sequence = number(outcome.effective.sequence) or speed.SEQUENCE
     return speed.Setup(gpu, backend, compiled, "model", sequence, rest_of(run, outcome), run.facts.launch_ms)

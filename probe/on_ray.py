@@ -70,7 +70,7 @@ def ask_all(asked: Asked, seconds: float, address: str = "auto") -> dict[str, by
 
 def _named(nodes: Sequence[RayNode]) -> dict[str, RayNode]:
     """The nodes that live by their names; of several with one name each has a part of its number."""
-    alive = [one for one in nodes if one["Alive"]]
+    alive = [node for node in nodes if node["Alive"]]
     count = Counter(one["NodeManagerHostname"] for one in alive)
     found = {}
     for one in alive:

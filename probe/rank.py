@@ -145,7 +145,7 @@ def _told(options: argparse.Namespace, place: Place, host: str) -> dict[str, obj
 
 def _gpu(place: Place, environ: Mapping[str, str]) -> str:
     """The GPU of this rank, as its training takes it: the one of its number among those that it sees."""
-    named = [one.strip() for one in environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if one.strip()]
+    named = [part.strip() for part in environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if part.strip()]
     return named[place.local] if place.local < len(named) else str(place.local)
 
 
@@ -227,11 +227,13 @@ def _texts(told: object) -> dict[str, str] | None:
 def _of_nodes(answer: Fleet) -> Fleet:
     """The same with a node for its ranks: it is no better than the worst of them."""
     ranks: dict[str, list[Standing]] = {}
-    for one in answer.nodes:
-        rank, _, host = one.host.partition(".")
+    for standing in answer.nodes:
+        rank, _, host = standing.host.partition(".")
         is_rank = rank.startswith("rank") and rank[4:].isdecimal()
-        ranks.setdefault(host or one.host if is_rank else one.host, []).append(one)
-    nodes = [Standing(host, worst([one.verdict for one in those]), ()) for host, those in sorted(ranks.items())]
+        ranks.setdefault(host or standing.host if is_rank else standing.host, []).append(standing)
+    nodes = [
+        Standing(host, worst([standing.verdict for standing in those]), ()) for host, those in sorted(ranks.items())
+    ]
     return answer._replace(nodes=tuple(nodes))
 
 
@@ -239,8 +241,8 @@ def _with(part: Merged, why: str) -> Merged:
     """The same with one more thing that speaks against it."""
     made = Merged()
     for digests in part.nodes.values():
-        for one in digests:
-            made.add(one._replace(verdict="fail", why=(*one.why, f"the collective: {why}")))
+        for node in digests:
+            made.add(node._replace(verdict="fail", why=(*node.why, f"the collective: {why}")))
     return made
 
 

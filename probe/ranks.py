@@ -65,7 +65,7 @@ def seen(look: Look | None, entered: int | None, ended: str) -> Seen:
         return from_data({"ended": "not run", "why": _why_nothing(entered, ended)})
     ranks = [look.ranks[number] for number in sorted(look.ranks)]
     first = ranks[0]
-    undecided = list(dict.fromkeys(text for one in ranks for text in one["undecided"]))
+    undecided = list(dict.fromkeys(text for rank in ranks for text in rank["undecided"]))
     missing = sorted(set(range(look.world)) - set(look.ranks))
     if missing:
         undecided.append(f"rank {', '.join(map(str, missing[:NAMED]))} of {look.world} told nothing")
@@ -77,9 +77,9 @@ def seen(look: Look | None, entered: int | None, ended: str) -> Seen:
     if look.others:
         undecided.append(f"{look.others} more processes trained: only the first of each rank is judged")
     names = ("layers", "recipe", "autocast")
-    different = [name for name in names if any(one.get(name) != first.get(name) for one in ranks)]
+    different = [name for name in names if any(rank.get(name) != first.get(name) for rank in ranks)]
     undecided += [f"the ranks have different {name}: rank {first['rank']} is told" for name in different]
-    if any(len(one.get("recipes", ())) > 1 for one in ranks):
+    if any(len(rank.get("recipes", ())) > 1 for rank in ranks):
         undecided.append("the layers have different recipes: one of them is told")
     data = {
         "ended": "done",
@@ -92,11 +92,11 @@ def seen(look: Look | None, entered: int | None, ended: str) -> Seen:
         "layers": first.get("layers"),
         "autocast": first.get("autocast"),
         "recipe": first.get("recipe"),
-        "kernels": next((one["kernels"] for one in ranks if "kernels" in one), None),
+        "kernels": next((rank["kernels"] for rank in ranks if "kernels" in rank), None),
         "optimizer": _optimizer(ranks),
         "moved": _moved(ranks, whole=not missing and not open_),
         "losses": _losses(ranks),
-        "fp8_gib": max((one["peak_gib"] for one in ranks if one["peak_gib"] is not None), default=None),
+        "fp8_gib": max((rank["peak_gib"] for rank in ranks if rank["peak_gib"] is not None), default=None),
     }
     return from_data(data)
 
@@ -112,19 +112,19 @@ def _why_nothing(entered: int | None, ended: str) -> str:
 
 
 def _watched(ranks: Sequence[Told], world: int, undecided: list[str]) -> dict[str, object]:
-    times = [ms for one in ranks for ms in one["ms"] if ms > 0]
-    tokens = [one["tokens"] for one in ranks if one.get("tokens") is not None]
-    passes = max(one["passes"] for one in ranks)
+    times = [ms for rank in ranks for ms in rank["ms"] if ms > 0]
+    tokens = [rank["tokens"] for rank in ranks if rank.get("tokens") is not None]
+    passes = max(rank["passes"] for rank in ranks)
     every = sum(tokens) * passes if len(tokens) == len(ranks) == world else None
     return {
         "ranks": world,
         "told": len(ranks),
-        "first": min(one["steps"][0] for one in ranks),
-        "last": max(one["steps"][1] for one in ranks),
+        "first": min(rank["steps"][0] for rank in ranks),
+        "last": max(rank["steps"][1] for rank in ranks),
         "step_ms": _time(times),
         "tokens": every,
         "undecided": undecided,
-        "gradients": next((one["told_gradients"] for one in ranks if one.get("told_gradients") is not None), None),
+        "gradients": next((rank["told_gradients"] for rank in ranks if rank.get("told_gradients") is not None), None),
     }
 
 
@@ -139,25 +139,25 @@ def _losses(ranks: Sequence[Told]) -> list[float | None] | None:
     first = ranks[0]["losses"]
     if not first:
         return None
-    broken = {step for one in ranks for step, loss in enumerate(one["losses"]) if loss is None}
+    broken = {step for rank in ranks for step, loss in enumerate(rank["losses"]) if loss is None}
     return [None if step in broken else loss for step, loss in enumerate(first)]
 
 
 def _optimizer(ranks: Sequence[Told]) -> dict[str, object] | None:
-    weights = [one["weights"] for one in ranks if "weights" in one]
-    if not weights or any(not one["optimizers"] for one in weights):
+    weights = [rank["weights"] for rank in ranks if "weights" in rank]
+    if not weights or any(not weight["optimizers"] for weight in weights):
         return None
-    missing = set.intersection(*(set(one["missing"]) for one in weights))
+    missing = set.intersection(*(set(weight["missing"]) for weight in weights))
     return {"missing": len(missing), "names": sorted(missing)[:NAMED]}
 
 
 def _moved(ranks: Sequence[Told], *, whole: bool) -> dict[str, object] | None:
     """Which weights train: of a sharded one each rank sees its part, and one that moved moved for all."""
-    weights = [one["weights"] for one in ranks if "weights" in one]
+    weights = [rank["weights"] for rank in ranks if "weights" in rank]
     if not weights or len(weights) < len(ranks):
         return None
-    moved = {name for one in weights for name in one["moved"]}
-    reasons = {name: why for one in weights for name, why in one["stayed"].items() if name not in moved}
+    moved = {name for weight in weights for name in weight["moved"]}
+    reasons = {name: why for weight in weights for name, why in weight["stayed"].items() if name not in moved}
     faults = sorted(name for name, why in reasons.items() if why in FAULTS)
     unclear = 0
     why = ""
@@ -169,7 +169,7 @@ def _moved(ranks: Sequence[Told], *, whole: bool) -> dict[str, object] | None:
         "trainable": len(moved) + len(faults) + unclear,
         "moved": len(moved),
         "stayed": faults[:NAMED],
-        "steps": max(one["steps"][1] - one["steps"][0] + 1 for one in ranks),
+        "steps": max(rank["steps"][1] - rank["steps"][0] + 1 for rank in ranks),
         "unclear": unclear,
         "why": why,
     }

@@ -101,7 +101,7 @@ class Session:
             folder = Path(self.folder, name)
             try:
                 signs = [folder, *folder.iterdir()]
-                newest = max(newest, *(one.stat().st_mtime for one in signs))
+                newest = max(newest, *(path.stat().st_mtime for path in signs))
             except OSError:
                 continue
         return time.time() - newest

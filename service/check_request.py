@@ -78,7 +78,7 @@ class CheckRequest(NamedTuple):
 def loads(dumped: bytes) -> CheckRequest:
     """The request that was dumped, by this release or another: options that are not known here are left out."""
     data = json.loads(dumped)
-    options = {one.name: data[one.name] for one in fields(Options) if one.name in data}
+    options = {field.name: data[field.name] for field in fields(Options) if field.name in data}
     options["variables"] = dict(options.get("variables", ()))  # pairs where an older release stored it
     options.update({name: tuple(value) for name, value in options.items() if isinstance(value, list)})
     facts = None if data["facts"] is None else File(*data["facts"])

@@ -63,11 +63,13 @@ def compared(first: Stored, second: Stored) -> Compared:
     """Two checks side by side. Of a check of several runs the first counts, as on its page."""
     reports = [checking.loaded(one.report)[0] for one in (first, second)]
     texts = [checking.sources(loads(one.check_request)) for one in (first, second)]
-    found = [{(one.rule, one.file, one.message): one for one in report.findings} for report in reports]
+    found = [
+        {(finding.rule, finding.file, finding.message): finding for finding in report.findings} for report in reports
+    ]
     return Compared(
         tuple(_said(*reports)),
-        tuple(one for key, one in found[0].items() if key not in found[1])[:MOST],
-        tuple(one for key, one in found[1].items() if key not in found[0])[:MOST],
+        tuple(finding for key, finding in found[0].items() if key not in found[1])[:MOST],
+        tuple(finding for key, finding in found[1].items() if key not in found[0])[:MOST],
         len(found[0].keys() & found[1].keys()),
         tuple(one for one in _settings(*reports) if one.differs)[:MOST],
         tuple(_changed(*texts))[:MOST],
@@ -84,9 +86,9 @@ def _said(first: Report, second: Report) -> Iterator[Row]:
 
 def _settings(first: Report, second: Report) -> Iterator[Row]:
     """Each setting of both, by its value; where those are alike, by who decided is nothing that differs."""
-    values = [{one.setting: str(one.value) for one in report.outcome.trace} for report in (first, second)]
+    values = [{entry.setting: str(entry.value) for entry in report.outcome.trace} for report in (first, second)]
     for name in {**values[0], **values[1]}:
-        yield Row(name, *(one.get(name, "") for one in values))
+        yield Row(name, *(value.get(name, "") for value in values))
 
 
 def _changed(first: Mapping[str, str], second: Mapping[str, str]) -> Iterator[Changed]:

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 OFFERS: tuple[Format, ...] = tuple(sorted(FORMATS, key=lambda one: one.name != "json"))
 _REPORT = {"$ref": "#/components/schemas/Report"}
 # As OpenAPI describes them, by media type.
-CONTENT: dict[str, object] = {one.media_type: {"schema": {"type": one.holds}} for one in OFFERS} | {
+CONTENT: dict[str, object] = {format_.media_type: {"schema": {"type": format_.holds}} for format_ in OFFERS} | {
     "application/json": {"schema": {"anyOf": [_REPORT, {"type": "array", "items": _REPORT}]}}
 }
 
 
 # What a plan can be had as.
-PLANS: tuple[Format, ...] = tuple(one for one in OFFERS if one.name in ("json", "text"))
+PLANS: tuple[Format, ...] = tuple(format_ for format_ in OFFERS if format_.name in ("json", "text"))
 PLAN_CONTENT: dict[str, object] = {
     "application/json": {"schema": {"$ref": "#/components/schemas/Plans"}},
     "text/plain": {"schema": {"type": "string"}},
@@ -39,7 +39,7 @@ def choose(wanted: str | None, accept: str | None, offers: Sequence[Format] = OF
         Problem: there is no such format.
     """
     if wanted is not None:
-        found = next((one for one in offers if one.name == wanted), None)
+        found = next((format_ for format_ in offers if format_.name == wanted), None)
         if found is None:
             raise _none(f"there is no format of the name {wanted[:40]!r}", offers)
         return found

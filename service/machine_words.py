@@ -26,7 +26,7 @@ MOST_GPUS = 64
 LARGEST_STACK = 200_000  # characters of a whole pip freeze
 _NAME = "facts.json"
 _IMPLIED = ("transformer_engine_torch",)  # by stacks.changed_facts
-_BY_NAME = {one.name: one for one in datasheets()}
+_BY_NAME = {datasheet.name: datasheet for datasheet in datasheets()}
 # What a run's releases are about, in the order in which a form names them; the trainer itself stands before them.
 _PACKAGES = ("torch", "accelerate", "transformers", "transformer_engine", "torchao", "peft")
 

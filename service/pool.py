@@ -124,7 +124,7 @@ class Pool:
 
     async def stop(self) -> None:
         """End all processes."""
-        await asyncio.gather(*(one.end() for one in self._workers))
+        await asyncio.gather(*(worker.end() for worker in self._workers))
 
 
 class Lane:
@@ -157,7 +157,7 @@ class Lane:
         if self._starting is not None:
             self._starting.cancel()
             await asyncio.gather(self._starting, return_exceptions=True)
-        await asyncio.gather(*(one.end() for one in self._helpers))
+        await asyncio.gather(*(worker.end() for worker in self._helpers))
 
     async def _help(self) -> None:
         """Start a process, and give it work when it has done some: its first task takes as long as its start."""

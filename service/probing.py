@@ -38,7 +38,7 @@ class Runner(Protocol):
         """
 
 
-def run(one: Assembled, own: Facts, *, python: str | None, say: Say) -> Seen:
+def run(assembled: Assembled, own: Facts, *, python: str | None, say: Say) -> Seen:
     """The probe of this machine. Where it has no GPU, that is the answer, and no process is started to find out."""
     say("looking for a GPU")
     if own.gpus is None:
@@ -47,7 +47,7 @@ def run(one: Assembled, own: Facts, *, python: str | None, say: Say) -> Seen:
         return Seen("not run", why="this machine has no GPU; run fp8check --probe on the GPU node")
     from fp8check.probe import probe_run
 
-    return probe_run(one.run, python=python, tell=say)
+    return probe_run(assembled.run, python=python, tell=say)
 
 
 def probed(check_request: CheckRequest, own: Facts, runner: Runner, *, python: str | None, say: Say) -> Answer:
@@ -60,7 +60,7 @@ def probed(check_request: CheckRequest, own: Facts, runner: Runner, *, python: s
     with checking.understood():
         request = checking.request_of(check_request, lambda: own)
         runs = runs_of(request)
-    seen = [runner(one, own, python=python, say=say) for one in runs]
+    seen = [runner(assembled, own, python=python, say=say) for assembled in runs]
     done = checked(request, runs, seen)
     plans = plans_for(request, done, asked=True) if check_request.options.plan else {}
     return checking.answer_of(check_request, advised(request, done).reports, "json", plans)

@@ -48,7 +48,7 @@ def perform(task: Task, say: Say) -> None:
     try:
         say(packed(_probe(task, say)) if task["task"] == "probe" else _outcome(task))
     except Problem as problem:
-        errors = None if problem.errors is None else [dict(one) for one in problem.errors]
+        errors = None if problem.errors is None else [dict(error) for error in problem.errors]
         say({"event": "problem", "slug": problem.slug, "detail": problem.detail, "errors": errors, "frames": []})
 
 

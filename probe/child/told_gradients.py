@@ -35,14 +35,14 @@ class Listener:
     def listen(self) -> None:
         """Be one of them, if the program has them."""
         loggers = _loggers()
-        if loggers is not None and not any(one is self for one in loggers):
+        if loggers is not None and not any(logger is self for logger in loggers):
             loggers.append(self)
 
     def leave(self) -> None:
         """Be none of them any more."""
         loggers = _loggers()
         if loggers is not None:
-            loggers[:] = [one for one in loggers if one is not self]
+            loggers[:] = [logger for logger in loggers if logger is not self]
 
     def log_scalar(self, name: str, value: Any, _iteration: int, **_: Any) -> None:
         """Take a value, if it is one of these; the last one of a layer counts."""

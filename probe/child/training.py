@@ -84,7 +84,7 @@ def find() -> Found:
 
 
 def _trains(module: Any) -> bool:
-    return "_parameters" in module.__dict__ and any(one.requires_grad for one in module.parameters())
+    return "_parameters" in module.__dict__ and any(parameter.requires_grad for parameter in module.parameters())
 
 
 def chosen(found: Found, held: set[int]) -> None:
@@ -93,7 +93,11 @@ def chosen(found: Found, held: set[int]) -> None:
     stepped = [
         root
         for root in found.roots
-        if any(id(one) in grouped or one.grad is not None for one in root.parameters() if one.requires_grad)
+        if any(
+            id(parameter) in grouped or parameter.grad is not None
+            for parameter in root.parameters()
+            if parameter.requires_grad
+        )
     ]
     found.idle = [root for root in found.roots if all(root is not one for one in stepped)] if stepped else []
     found.roots = _apart(stepped or found.roots)
@@ -101,7 +105,7 @@ def chosen(found: Found, held: set[int]) -> None:
 
 def _apart(roots: list[Any]) -> list[Any]:
     """Without those whose weights are all in another one: what a conversion took its weights from."""
-    weights = {id(root): {id(one) for one in root.parameters()} for root in roots}
+    weights = {id(root): {id(parameter) for parameter in root.parameters()} for root in roots}
     return [
         root
         for root in roots
@@ -129,7 +133,9 @@ def others(found: Found, parameters: dict[str, Any], stepped: Stepped) -> list[s
         return []
     known = {id(root) for root in found.roots}
     more = [root for root in find().roots if id(root) not in known]
-    return sorted({type(root).__name__ for root in more if any(id(one) in unknown for one in root.parameters())})
+    return sorted(
+        {type(root).__name__ for root in more if any(id(parameter) in unknown for parameter in root.parameters())}
+    )
 
 
 def in_groups(found: Found) -> set[int] | None:

@@ -151,7 +151,14 @@ def te_under_fused_loss(run: Run, requested: Requested, outcome: Outcome) -> Ite
     calls = training.calling_head if loss.value == CHUNKED else None  # a loss that is fused calls it by no key
     yield Found(
         f"TRL's loss ends the first step with Transformer Engine: {error.type}",
-        place=next((one for one in (loss, requested.backend) if one is not None and one.origin.span is not None), None),
+        place=next(
+            (
+                setting
+                for setting in (loss, requested.backend)
+                if setting is not None and setting.origin.span is not None
+            ),
+            None,
+        ),
         label="it adds the bias of the head, and a head of Transformer Engine without a bias has an empty one",
         fact="torchao leaves the head alone" if calls is None else "",
         fix=use_torchao(run.accelerate) if calls is None else unsafe(write(training.top, *calls)),

@@ -185,7 +185,7 @@ def axolotl_lora_kernels_pass_fp8_by(axolotl: Axolotl, outcome: Outcome) -> Iter
     if outcome.trains_in_fp8 is not True:
         return
     written = [one for name in _KERNELS if (one := axolotl.get(name)) is not None and one.value is not None]
-    on = next((one for one in written if one.value), None)
+    on = next((setting for setting in written if setting.value), None)
     if on is None and (written or not _kernels_by_default(axolotl)):
         return
     yield Found(

@@ -128,7 +128,7 @@ def _allowed(run: Run, outcome: Outcome) -> bool:
         Undecided: the variables of the run are not known.
     """
     script = run.script.source
-    if script is not None and any(one.name == _ALLOW for one in script.assigned):
+    if script is not None and any(assigned.name == _ALLOW for assigned in script.assigned):
         return True
     setting = outcome.environment.get(_ALLOW)
     if setting is not None:

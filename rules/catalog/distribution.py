@@ -249,7 +249,7 @@ def deepspeed_wants_bf16(training: Training, requested: Requested, outcome: Outc
     if error is None:
         return
     places, flag = outcome.run.launch.places, outcome.effective.bf16
-    switch = next((one for one in error.because if places(one)), None)
+    switch = next((setting for setting in error.because if places(setting)), None)
     place = flag if flag is not None and places(flag) else switch
     yield Found(
         "DeepSpeed runs in bf16, and the training file does not say so",

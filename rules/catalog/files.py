@@ -458,14 +458,14 @@ def named_file_not_read(run: Run, outcome: Outcome) -> Iterator[Found]:
 
     Write instead: JSON. For a file that is not here: run fp8check where the run will start, or name the file, too.
     """
-    for one in run.unread:
-        if one.broken and not outcome.starts:
+    for unread in run.unread:
+        if unread.broken and not outcome.starts:
             yield Found(
-                f"{one.path} is not JSON",
-                place=one.place,
-                label=reached(outcome, f"the run ends here: {one.why}", "file-is-no-json"),
+                f"{unread.path} is not JSON",
+                place=unread.place,
+                label=reached(outcome, f"the run ends here: {unread.why}", "file-is-no-json"),
                 fact="JSON has no comments, and no comma after the last entry",
             )
-    unknown = [one for one in run.unread if not one.broken and one.refused is None]
+    unknown = [unread for unread in run.unread if not unread.broken and unread.refused is None]
     if unknown:
-        raise Undecided("; ".join(one.needs for one in unknown), unknown[0].command)
+        raise Undecided("; ".join(unread.needs for unread in unknown), unknown[0].command)

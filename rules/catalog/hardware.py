@@ -72,7 +72,7 @@ def gpu_without_fp8(requested: Requested, gpus: Sequence[Gpu], run: Run, outcome
         happens = f"the layers are converted and the first step fails: {outcome.error.message}"
     yield Found(
         f"{weak[0].name} cannot compute in FP8 (compute capability {weak[0].compute_capability}, 8.9 is needed)",
-        place=next((one for one in requested.anywhere if one.origin.span is not None), requested.backend),
+        place=next((setting for setting in requested.anywhere if setting.origin.span is not None), requested.backend),
         label=happens,
         notes=("each process asks the GPU that it runs on, so that some train in FP8 and some do not",)
         if mixed
@@ -107,9 +107,9 @@ def mxfp8_off_blackwell(run: Run, outcome: Outcome) -> Iterator[Found]:
 
     Write instead: delete the line; delayed scaling runs on Hopper.
     """
-    for one in run.script.own:
-        scaling = scaling_called(one.recipe.value) if one.recipe is not None else None
-        if scaling is None or not one.sure:
+    for own_fp8 in run.script.own:
+        scaling = scaling_called(own_fp8.recipe.value) if own_fp8.recipe is not None else None
+        if scaling is None or not own_fp8.sure:
             continue
         seen = require_visible_gpus(run)
         message = refusal(run, outcome.stack, scaling)
@@ -117,7 +117,7 @@ def mxfp8_off_blackwell(run: Run, outcome: Outcome) -> Iterator[Found]:
             yield Found(
                 f"{scaling.called} is not available on {seen[0].name} "
                 f"(compute capability {seen[0].compute_capability})",
-                place=one.recipe,
+                place=own_fp8.recipe,
                 label=message,
                 fact="a DelayedScaling recipe runs on this GPU",
             )

@@ -115,11 +115,11 @@ def te_under_fsdp2(requested: Requested, outcome: Outcome, run: Run) -> Iterator
     if outcome.error_of("fsdp2-loads-te-state") is not None:
         notes = ("with fsdp_cpu_ram_efficient_loading: false it would start, and run no GEMM in FP8",)
     version = run.accelerate.fsdp.get("fsdp_version") if run.accelerate is not None else None
-    places = [one for one in (requested.backend, *requested.fp8, version) if one is not None]
+    places = [setting for setting in (requested.backend, *requested.fp8, version) if setting is not None]
     passed = run.script.handler
     yield Found(
         message,
-        place=next((one for one in places if one.origin.span is not None), next(iter(places), None)),
+        place=next((setting for setting in places if setting.origin.span is not None), next(iter(places), None)),
         label=label,
         related=(Related(version, "FSDP2 is chosen here"),) if version is not None else (),
         notes=(*notes, *(() if version is not None else ("FSDP2 comes from the training arguments",))),

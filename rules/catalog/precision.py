@@ -107,7 +107,9 @@ def _place(flag: Setting, training: Training, launch: Launch) -> Setting | None:
     if launch.places(flag):
         return flag
     here = training.setting_for("model")
-    written = (one for _, one in training.top.settings() if in_script(one) and one.origin.key_span is not None)
+    written = (
+        setting for _, setting in training.top.settings() if in_script(setting) and setting.origin.key_span is not None
+    )
     return here if here is not None and here.origin.span is not None else next(written, here)
 
 

@@ -312,7 +312,7 @@ def _differences(
         values.append(("backend", outcome.backend_name, state.backend))
     if not seen.emulated:
         values.append(("distributed_type", outcome.distributed_type, state.distributed_type))
-    yield from (one for one in values if one[1] != one[2] and not (one[1] is None or one[2] is None))
+    yield from (value for value in values if value[1] != value[2] and not (value[1] is None or value[2] is None))
     # What runs on a CPU runs emulated, past the checks of a GPU that the prediction knows.
     if outcome.error is not None and seen.ended == "done" and not (seen.emulated and seen.watched is not None):
         yield "the run", f"{outcome.error.type} ({outcome.error.stage})", "a whole step"

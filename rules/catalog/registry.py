@@ -264,4 +264,4 @@ RULES: tuple[Rule, ...] = tuple(function.rule for function in _FUNCTIONS)  # typ
 def find(name: str, rules: tuple[Rule, ...] = RULES) -> Rule | None:
     """The rule of that number or name, in any case."""
     wanted = name.lower()
-    return next((one for one in rules if wanted in (one.id.lower(), one.name)), None)
+    return next((rule for rule in rules if wanted in (rule.id.lower(), rule.name)), None)

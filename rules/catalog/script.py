@@ -168,18 +168,18 @@ def environment_set_too_late(script: ScriptSource) -> Iterator[Found]:
     """
     readers = script.named(*READERS)
     ends: dict[tuple[int, ...], int | None] = {}
-    for one in script.assigned:
+    for assigned in script.assigned:
         # From accelerate 1.9 on ACCELERATE_FP8_BACKEND is read whenever the backend is asked for.
-        if not one.name.startswith("ACCELERATE_") or one.name == "ACCELERATE_FP8_BACKEND" or not readers:
+        if not assigned.name.startswith("ACCELERATE_") or assigned.name == "ACCELERATE_FP8_BACKEND" or not readers:
             continue
-        if one.block not in ends:
-            ends[one.block] = _last_in(one.block, readers)
-        end = ends[one.block]
-        if end is None or end > one.span.start:
+        if assigned.block not in ends:
+            ends[assigned.block] = _last_in(assigned.block, readers)
+        end = ends[assigned.block]
+        if end is None or end > assigned.span.start:
             continue  # a reader comes after it, or may
         yield Found(
-            f"{one.name} is set too late",
-            place=one.span,
+            f"{assigned.name} is set too late",
+            place=assigned.span,
             label="nothing reads it after this line",
             related=(Related(readers[0].span, "the environment was read here"),),
             fact="above the Accelerator it would count, and so does mixed_precision=... of Accelerator()",

@@ -27,13 +27,13 @@ def suppression_malformed(suppressions: Suppressions) -> Iterator[Found]:
 
     Write instead: `# fp8check: ignore[FP101] the reason`.
     """
-    for one in suppressions.all:
-        if one.problem:
+    for suppression in suppressions.all:
+        if suppression.problem:
             yield Found(
                 "this suppression is not understood, and suppresses nothing",
-                place=one.span,
-                label=one.problem,
-                notes=_configured(one),
+                place=suppression.span,
+                label=suppression.problem,
+                notes=_configured(suppression),
                 fact="one is written as # fp8check: ignore[FP101] the reason",
             )
 
@@ -48,15 +48,15 @@ def suppression_without_reason(suppressions: Suppressions) -> Iterator[Found]:
 
     Write instead: `# fp8check: ignore[FP101] the FP8 run is a later experiment`.
     """
-    for one in suppressions.all:
-        if not one.problem and not one.reason:
+    for suppression in suppressions.all:
+        if not suppression.problem and not suppression.reason:
             yield Found(
                 "this suppression gives no reason, and suppresses nothing",
-                place=one.span,
+                place=suppression.span,
                 label="say why the finding may stay",
-                notes=_configured(one),
-                fact=f"the reason goes after it: ignore[{', '.join(one.rules)}] ..."
-                if one.span is not None
+                notes=_configured(suppression),
+                fact=f"the reason goes after it: ignore[{', '.join(suppression.rules)}] ..."
+                if suppression.span is not None
                 else 'the reason is reason = "..." of its [[suppress]]',
             )
 
@@ -72,15 +72,15 @@ def suppression_of_unknown_rule(suppressions: Suppressions, known_rules: Mapping
     Write instead: a rule of `fp8check rules`.
     """
     compared = 0
-    for one in suppressions.all:
-        for name in one.rules:
+    for suppression in suppressions.all:
+        for name in suppression.rules:
             if name.lower() not in known_rules:
                 compared += 1
                 yield Found(
                     f"no rule is called {name}",
-                    place=one.span,
+                    place=suppression.span,
                     label="this suppresses nothing",
-                    notes=_configured(one),
+                    notes=_configured(suppression),
                     fact=_did_you_mean(name, known_rules) if compared <= COMPARED else LISTED,
                 )
 
@@ -108,13 +108,14 @@ def suppression_unused(suppressions: Suppressions) -> Iterator[Found]:
 
     Write instead: nothing; delete it.
     """
-    for one in suppressions.unused:
+    for suppression in suppressions.unused:
+        where = "here" if suppression.line is not None else "in this run"
         yield Found(
             "this suppression has nothing to suppress",
-            place=one.span,
-            label=f"{', '.join(one.rules)} is not found {'here' if one.line is not None else 'in this run'}",
-            notes=_configured(one),
-            fix=unsafe(cut(one.span)) if one.span is not None else None,
+            place=suppression.span,
+            label=f"{', '.join(suppression.rules)} is not found {where}",
+            notes=_configured(suppression),
+            fix=unsafe(cut(suppression.span)) if suppression.span is not None else None,
         )
 
 
@@ -128,19 +129,21 @@ def suppression_expired(suppressions: Suppressions) -> Iterator[Found]:
 
     Write instead: fix what it is about, or give it another day and a reason that still holds.
     """
-    for one in suppressions.expired:
-        if not one.problem:
+    for suppression in suppressions.expired:
+        if not suppression.problem:
             yield Found(
-                f"this suppression ended on {one.until}",
-                place=one.span,
+                f"this suppression ended on {suppression.until}",
+                place=suppression.span,
                 label="what it suppressed is reported again",
-                notes=_configured(one),
+                notes=_configured(suppression),
                 fact="until= takes a later day; what it is about is still there",
             )
 
 
-def _configured(one: Suppression) -> tuple[str, ...]:
-    return (f"it stands in {one.where}: rules {', '.join(one.rules)}",) if one.span is None else ()
+def _configured(suppression: Suppression) -> tuple[str, ...]:
+    return (
+        (f"it stands in {suppression.where}: rules {', '.join(suppression.rules)}",) if suppression.span is None else ()
+    )
 
 
 @rule("FP995", "requirement-not-met", ERROR, REQUIRED, claims=("nothing",))
@@ -154,11 +157,11 @@ def requirement_not_met(required: Sequence[Required]) -> Iterator[Found]:
     Write instead: what the findings beside it say. No comment, `--ignore` or baseline takes it away: leave the
     requirement out where it is not meant.
     """
-    for one in required:
-        if one.met is False:
-            notes = (one.why,) if one.why else ()
-            it = "" if one.value is None else "it is "
-            yield Found(f"{one.requirement} is required: {it}{one.said}", notes=notes)
+    for requirement in required:
+        if requirement.met is False:
+            notes = (requirement.why,) if requirement.why else ()
+            it = "" if requirement.value is None else "it is "
+            yield Found(f"{requirement.requirement} is required: {it}{requirement.said}", notes=notes)
 
 
 @rule("FP996", "requirement-undecided", ERROR, REQUIRED, claims=("nothing",))
@@ -171,11 +174,13 @@ def requirement_undecided(required: Sequence[Required]) -> Iterator[Found]:
 
     Write instead: what it says would tell it, mostly `--facts` with the facts.json of the node that trains.
     """
-    for one in required:
-        if one.met is None:
-            why = f"{one.why}: {one.both}" if one.both else one.why
-            told = (f"what would tell: {one.command}",) if one.command else ()
-            yield Found(f"{one.requirement} is required, and it is not known whether that is so", notes=(why, *told))
+    for requirement in required:
+        if requirement.met is None:
+            why = f"{requirement.why}: {requirement.both}" if requirement.both else requirement.why
+            told = (f"what would tell: {requirement.command}",) if requirement.command else ()
+            yield Found(
+                f"{requirement.requirement} is required, and it is not known whether that is so", notes=(why, *told)
+            )
 
 
 @rule(

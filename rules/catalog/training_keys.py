@@ -255,7 +255,7 @@ def gather_needs_fsdp2(axolotl: Axolotl, outcome: Outcome) -> Iterator[Found]:
     if version is not None and version.value == 2:
         return
     below = axolotl.top.section("fsdp_config").get("fsdp_version")
-    related = tuple(Related(one, "this does not count") for one in (version, below) if one is not None)
+    related = tuple(Related(setting, "this does not count") for setting in (version, below) if setting is not None)
     yield Found(
         "float8 all-gather needs fsdp_version: 2 at the top level",
         place=gather,

@@ -83,8 +83,8 @@ class Advisor:
     """
 
     def __init__(self, request: Request, most: int = OF_MANY) -> None:
-        given = {one.id for one in request.rules}
-        others = tuple(one for one in RULES if one.id not in given)
+        given = {rule.id for rule in request.rules}
+        others = tuple(rule for rule in RULES if rule.id not in given)
         self.is_selected = bool(others)
         self._selected = given
         # What is not selected is not shown, and may be wrong all the same.
@@ -106,7 +106,7 @@ class Advisor:
             return report
         self._of_report = _cost_of_report(report)
         proofs, words = _Proofs(self, part, report), Words(report.documents)
-        told = tuple(_with_help(one, proofs, words) for one in report.findings)
+        told = tuple(_with_help(finding, proofs, words) for finding in report.findings)
         return self.looked_behind(part, report)._replace(findings=told)
 
     def looked_behind(self, part: RunRequest, report: Examined) -> Examined:
@@ -115,7 +115,7 @@ class Advisor:
             return report
         self._of_report = _cost_of_report(report)
         later, hiding = ((), unseen(report)) if self._is_spent else behind(part, report, self._afresh, self._affords)
-        later = tuple(one for one in later if one.rule in self._selected)
+        later = tuple(finding for finding in later if finding.rule in self._selected)
         return report._replace(later=later, hiding=hiding)
 
     def _afresh(self, part: RunRequest) -> Examined:
@@ -149,7 +149,7 @@ class Advisor:
             Unfixable: it would be another number of runs.
             InputError: the files make up no run.
         """
-        scripts = tuple(one.path for one in part.documents if one.kind == "shell")
+        scripts = tuple(document.path for document in part.documents if document.kind == "shell")
         if scripts and scripts in self._of_several:
             raise Unfixable("they start several runs")
         runs = tuple(islice(assembled(part), 2))  # a shell script may start very many: none of them is judged then
@@ -164,14 +164,16 @@ class Advisor:
     def _that_count(self, rule: str) -> tuple[Rule, ...]:
         """The rules that say whether a cure of a finding of that rule is one."""
         if self._errors is None:
-            self._errors = tuple(one for one in self._request.rules if one.severity == ERROR and not one.is_late)
-        own = tuple(one for one in self._request.rules if one.id == rule and one not in self._errors)
-        return tuple(self._request.rules) if any(one.is_late for one in own) else (*self._errors, *own)
+            self._errors = tuple(
+                rule_ for rule_ in self._request.rules if rule_.severity == ERROR and not rule_.is_late
+            )
+        own = tuple(rule_ for rule_ in self._request.rules if rule_.id == rule and rule_ not in self._errors)
+        return tuple(self._request.rules) if any(rule_.is_late for rule_ in own) else (*self._errors, *own)
 
 
 def _cost(documents: Sequence[Document], launch: str | None) -> int:
     """Runs of a usual size that take as long to edit and to judge as these files and this command."""
-    return 1 + (sum(len(one.text) for one in documents) + len(launch or "")) // A_RUN_MORE
+    return 1 + (sum(len(document.text) for document in documents) + len(launch or "")) // A_RUN_MORE
 
 
 def _cost_of_report(report: Examined) -> int:

@@ -80,7 +80,7 @@ def predict(
     Args, Raises: as `check`.
     """
     run = _run_request(files, facts, launch, trainer, variables)
-    return tuple(predict_run(one.run) for one in runs_of(Request((run,))))
+    return tuple(predict_run(assembled.run) for assembled in runs_of(Request((run,))))
 
 
 def plan(

@@ -84,16 +84,16 @@ def behind(
     """
     state: _State | None = _State(part, report)
     last, shown = _State(part, report), _Places(report.documents)
-    known = {(one.rule, one.span) for one in report.findings}
+    known = {(finding.rule, finding.span) for finding in report.findings}
     found: list[Finding] = []
     tries = Tries(judge, affords)
     while state is not None and _errors(state.report):
-        told = {one.rule for one in (*report.findings, *found)}
+        told = {finding.rule for finding in (*report.findings, *found)}
         state = _next(state, tries, told)
         if state is not None:
             last = state
-            new = [one for one in _new(state, part.facts, shown) if (one.rule, one.span) not in known]
-            known.update((one.rule, one.span) for one in new)
+            new = [finding for finding in _new(state, part.facts, shown) if (finding.rule, finding.span) not in known]
+            known.update((finding.rule, finding.span) for finding in new)
             found += new
     return tuple(found), _hiding(_errors(last.report), (*report.findings, *found))
 
@@ -105,9 +105,9 @@ def unseen(report: Examined) -> tuple[str, ...]:
 
 def _hiding(left: Sequence[Finding], told: Sequence[Finding]) -> tuple[str, ...]:
     """The rules that people were told of, whose errors are left; all errors told, where a cure brought those."""
-    names = {one.rule for one in left}
-    errors = dict.fromkeys(one.rule for one in told if one.severity == ERROR)
-    return tuple(one for one in errors if one in names) or (tuple(errors) if names else ())
+    names = {finding.rule for finding in left}
+    errors = dict.fromkeys(finding.rule for finding in told if finding.severity == ERROR)
+    return tuple(error for error in errors if error in names) or (tuple(errors) if names else ())
 
 
 class Tries:
@@ -131,7 +131,7 @@ class Tries:
         if not self._affords(state.part.documents, state.part.launch):
             self._left = 0
             return None
-        self._characters -= sum(len(one.text) for one in state.part.documents)
+        self._characters -= sum(len(document.text) for document in state.part.documents)
         try:
             return cured(state.part, state.report.documents, cure.fix, cure.action)
         except (Unfixable, InputError):
@@ -158,13 +158,17 @@ def _next(state: _State, tries: Tries, told: Collection[str]) -> _State | None:
 
 
 def _errors(report: Examined) -> list[Finding]:
-    return [one for one in report.findings if one.severity == ERROR and one.rule not in REQUIREMENTS]
+    return [finding for finding in report.findings if finding.severity == ERROR and finding.rule not in REQUIREMENTS]
 
 
 def _cures(state: _State) -> Iterator[_Cure]:
     """What may be done about the errors of a run: all at once, each by itself, and what nobody would advise."""
     errors = _errors(state.report)
-    cures = [_Cure(one.fix, one.action) for one in errors if one.fix is not None or one.action is not None]
+    cures = [
+        _Cure(finding.fix, finding.action)
+        for finding in errors
+        if finding.fix is not None or finding.action is not None
+    ]
     if len(cures) > 1:
         yield _together(cures)
     yield from cures
@@ -172,8 +176,12 @@ def _cures(state: _State) -> Iterator[_Cure]:
     error = state.report.outcome.error
     for setting in () if error is None else error.because:
         yield from _without(setting.origin)
-    ours = {one.path for one in state.part.documents}
-    places = [one.span for one in errors if one.fix is None and one.span is not None and one.span.file in ours]
+    ours = {document.path for document in state.part.documents}
+    places = [
+        finding.span
+        for finding in errors
+        if finding.fix is None and finding.span is not None and finding.span.file in ours
+    ]
     for span in dict.fromkeys(places):
         yield _Cure(Fix((Edit("delete", span),), safe=False), is_deletion=True)
     yield from _launches(state)
@@ -183,8 +191,8 @@ def _cures(state: _State) -> Iterator[_Cure]:
 
 def _together(cures: Sequence[_Cure]) -> _Cure:
     """All cures at once."""
-    edits = tuple(edit for one in cures if one.fix is not None for edit in one.fix.edits)
-    actions = [one.action for one in cures if one.action is not None]
+    edits = tuple(edit for cure in cures if cure.fix is not None for edit in cure.fix.edits)
+    actions = [cure.action for cure in cures if cure.action is not None]
     launches = [one.launch for one in actions if one.launch is not None]
     action = Action(
         "",
@@ -223,7 +231,7 @@ def _launches(state: _State) -> Iterator[_Cure]:
     from fp8check.rules.moves.launching import command_with_file
     from fp8check.rules.moves.site import Site
 
-    files = {one.kind: one.path for one in part.documents}
+    files = {document.kind: document.path for document in part.documents}
     path = files.get("accelerate")
     if path is not None:
         site = Site("", "fp8", run, state.report.outcome, files.get("training"), path, "", part.launch)
@@ -263,8 +271,8 @@ def _after(state: _State, cure: _Cure, tries: Tries, told: Collection[str]) -> _
     report = tries.report(part)
     if report is None:
         return None
-    now = {one.rule for one in _errors(report)}
-    gone = [one.rule for one in _errors(state.report) if one.rule not in now]
+    now = {finding.rule for finding in _errors(report)}
+    gone = [finding.rule for finding in _errors(state.report) if finding.rule not in now]
     if not gone or not _asks_the_same(state.report, report):
         return None
     error = report.outcome.error
@@ -289,29 +297,29 @@ def _asks_the_same(before: Examined, after: Examined) -> bool:
 
 def _new(state: _State, facts: Facts, shown: _Places) -> Iterator[Finding]:
     """What is found in a state, as it stands in the files of the user; nothing of another machine than the user's."""
-    there = {one.path: one for one in state.report.documents}
+    there = {document.path: document for document in state.report.documents}
     now = state.part.facts
     others = ("FP6",) * (now.packages != facts.packages) + _OF_GPUS * (now.gpus != facts.gpus)
-    for one in state.report.findings:
-        if one.severity == INFO or one.rule in REQUIREMENTS:
+    for finding in state.report.findings:
+        if finding.severity == INFO or finding.rule in REQUIREMENTS:
             continue
-        if one.rule.startswith(others):
+        if finding.rule.startswith(others):
             continue
-        span = one.span
+        span = finding.span
         if span is not None:
             span = shown.of(span, there)
             if span is None:
                 continue
         related = tuple(
             Related(place, other.message)
-            for other in one.related
+            for other in finding.related
             if (at := span_of(other.place)) is not None and (place := shown.of(at, there)) is not None
         )
-        message, *notes = (shown.told(text, there) for text in (one.message, *one.notes))
-        yield one._replace(
+        message, *notes = (shown.told(text, there) for text in (finding.message, *finding.notes))
+        yield finding._replace(
             message=f"{_first(state.gone)}{message}",
             span=span,
-            label=shown.told(one.label, there),
+            label=shown.told(finding.label, there),
             related=related,
             notes=tuple(notes),
             fix=None,
@@ -331,7 +339,7 @@ class _Places:
     """Where the entries of edited files stand in the files as they are."""
 
     def __init__(self, documents: Sequence[Document]) -> None:
-        self._now = {one.path: one for one in documents}
+        self._now = {document.path: document for document in documents}
         self._known: dict[int, _Entries] = {}
 
     def of(self, span: Span, there: Mapping[str, Document]) -> Span | None:
@@ -356,7 +364,7 @@ class _Places:
             if places and then is not None and then.text.count("\n") != now.text.count("\n"):
                 known = self._entries(now).places
                 lines = {at.line: known[name].line for name, at in self._entries(then).places.items() if name in known}
-                text = before + "".join(f"{path}:{_line_first(one, lines)}" for one in places)
+                text = before + "".join(f"{path}:{_line_first(place, lines)}" for place in places)
         return text
 
     def _entries(self, document: Document) -> _Entries:

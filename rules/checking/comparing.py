@@ -73,13 +73,13 @@ def copy_of(request: Request | None, runs: Sequence[Assembled], words: Sequence[
     (found, *_) = planned.plans
     if not found.steps:
         raise Refused("it asks for no FP8")
-    for one in found.steps:
-        if one.kind == "package":
-            raise Refused(f"in BF16 it needs {one.after}")
-        if one.by_hand:
-            raise Refused(f"for BF16 {one.file}:{one.line} has to be changed by hand: {one.by_hand}")
-    before = {one.path: one.text for one in planned.before}
-    files = {one.path: one.text for one in found.documents if before.get(one.path) != one.text}
+    for step in found.steps:
+        if step.kind == "package":
+            raise Refused(f"in BF16 it needs {step.after}")
+        if step.by_hand:
+            raise Refused(f"for BF16 {step.file}:{step.line} has to be changed by hand: {step.by_hand}")
+    before = {document.path: document.text for document in planned.before}
+    files = {document.path: document.text for document in found.documents if before.get(document.path) != document.text}
     launch = found.state.launch
     (part,) = request.runs
     changed = tuple(words) if launch is None or launch == part.launch else tuple(shlex.split(launch))
@@ -91,7 +91,7 @@ def _refuse(assembled: Assembled) -> None:
     """Raise where the run may leave something behind that cannot be switched off."""
     run = assembled.run
     launch = run.launch
-    if launch.line is not None or any(one.kind == "shell" for one in assembled.documents):
+    if launch.line is not None or any(document.kind == "shell" for document in assembled.documents):
         raise Refused("a shell script does more than to start the run: name the command itself")
     if launch.unknown or not launch.tool:
         raise Refused(f"it is not known what the command starts{launch.unknown and f': {launch.unknown}'}")
@@ -107,7 +107,7 @@ def _refuse(assembled: Assembled) -> None:
     machines = launch.flag("num_machines") or launch.flag("nnodes") or 1
     if str(machines) not in ("1", "1:1"):
         raise Refused("other machines take part, where nothing can be switched off")
-    scripts = [one for one in assembled.documents if one.kind == "script"]
+    scripts = [document for document in assembled.documents if document.kind == "script"]
     if not scripts and not (run.starts_trainer and run.training.is_huggingface):
         raise Refused(f"{launch.script or 'the program'} was not read: what it saves and sends is not known")
     _refuse_sending(scripts)
@@ -115,10 +115,10 @@ def _refuse(assembled: Assembled) -> None:
 
 def _refuse_sending(scripts: Sequence[Document]) -> None:
     """Raise where one of these or a module beside it imports what sends something away, or that is not known."""
-    for one in scripts:
-        source = parse(Source(one.path, one.text))
+    for document in scripts:
+        source = parse(Source(document.path, document.text))
         if source is None:
-            raise Refused(f"{one.path} cannot be read: what it saves and sends is not known")
+            raise Refused(f"{document.path} cannot be read: what it saves and sends is not known")
         imported = with_modules(source)
         if imported.unread:
             raise Refused(f"{imported.unread[0].path} cannot be read: what it saves and sends is not known")
@@ -131,11 +131,11 @@ def _refuse_sending(scripts: Sequence[Document]) -> None:
 
 def _by_itself(assembled: Assembled) -> str:
     """Where the program enters FP8 by itself, and what to do then; "" where it does not."""
-    for one in assembled.run.script.own:
-        if one.sure:
-            where = f"{one.span.file}:{one.span.line} calls {one.what}, and no file, flag or variable turns that off"
+    for own_fp8 in assembled.run.script.own:
+        if own_fp8.sure:
+            call = f"{own_fp8.span.file}:{own_fp8.span.line} calls {own_fp8.what}"
             todo = "give the script a switch for it, and run each of the two with `fp8check run --stop --evidence FILE`"
-            return f"{where}: {todo}: times, memory and losses stand there"
+            return f"{call}, and no file, flag or variable turns that off: {todo}: times, memory and losses stand there"
     return ""
 
 
@@ -164,7 +164,7 @@ class Compared(Record):
         gaps = self.gaps
         return {
             "precision": "bf16",
-            "changed": [_step(one) for one in self.steps],
+            "changed": [_step(step) for step in self.steps],
             "speedup": _ratio(_ms(self.second.seen), _ms(self.first.seen)),
             "memory": _ratio(self.first.seen.fp8_gib, self.second.seen.fp8_gib),
             "loss_gap": None if not gaps else {"mean": _mean(gaps), "last": round(gaps[-1], 6), "steps": len(gaps)},

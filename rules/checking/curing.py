@@ -63,19 +63,19 @@ def _overlaid(documents: Sequence[Document], fix: Fix) -> tuple[Document, ...] |
         Unfixable: a file would not be known for what it is any more.
     """
     files = {edit.file for edit in fix.edits}
-    assigns = Places([one for one in documents if one.path in files]).assigns(fix)
+    assigns = Places([document for document in documents if document.path in files]).assigns(fix)
     if assigns is None:
         return None
     made = []
-    for one in documents:
-        here = [(each.path, each.value) for each in assigns if each.file == one.path]
+    for document in documents:
+        here = [(each.path, each.value) for each in assigns if each.file == document.path]
         if here:
-            base = data_of(one)
-            changed = Overlay(one, base).with_data(assigned(base, here))
-            check_kind(one, changed)
+            base = data_of(document)
+            changed = Overlay(document, base).with_data(assigned(base, here))
+            check_kind(document, changed)
             made.append(changed)
         else:
-            made.append(one)
+            made.append(document)
     return tuple(made)
 
 
@@ -86,11 +86,11 @@ def _with_named(part: RunRequest, known: Sequence[Document], fix: Fix) -> tuple[
         Unfixable: what is to be edited is in none of them.
     """
     given = part.documents
-    wanted = {edit.file for edit in fix.edits} - {one.path for one in given}
+    wanted = {edit.file for edit in fix.edits} - {document.path for document in given}
     if not wanted:
         return given
-    named = {one.path: one for one in known if one.path in wanted}
-    if not wanted <= named.keys() or any(one.kind not in _GIVEN for one in named.values()):
+    named = {document.path: document for document in known if document.path in wanted}
+    if not wanted <= named.keys() or any(document.kind not in _GIVEN for document in named.values()):
         raise Unfixable("what decides this stands in no file of this run")
     return (*given, *named.values())
 

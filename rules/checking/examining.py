@@ -89,7 +89,7 @@ def _required(requirements: Sequence[Requirement], judged: Judged) -> tuple[Requ
 
 def _written(documents: tuple[Document, ...]) -> Iterable[Suppression]:
     """The suppressions in the comments of these files, which few have."""
-    if not any(MARK in one.text for one in documents):
+    if not any(MARK in document.text for document in documents):
         return ()
     from fp8check.rules.suppression.comments import written
 
@@ -100,11 +100,11 @@ def _parted(rules: Sequence[Rule]) -> tuple[Sequence[Rule], Sequence[Rule]]:
     """The rules that run first, and those that look at what they said."""
     if rules is RULES:  # nearly always, and a service asks for every check
         return _EARLY, _LATE
-    return [one for one in rules if not one.is_late], [one for one in rules if one.is_late]
+    return [rule for rule in rules if not rule.is_late], [rule for rule in rules if rule.is_late]
 
 
-_EARLY = tuple(one for one in RULES if not one.is_late)
-_LATE = tuple(one for one in RULES if one.is_late)
+_EARLY = tuple(rule for rule in RULES if not rule.is_late)
+_LATE = tuple(rule for rule in RULES if rule.is_late)
 
 
 def examine_all(
@@ -129,7 +129,7 @@ def examine_all(
     ]
     told = Told()
     reports = [told.without_told(report) for report in reports]
-    if not any(one.rule == UNUSED for report in reports for one in report.findings):
+    if not any(finding.rule == UNUSED for report in reports for finding in report.findings):
         return reports
     unused = Unused()
     for report in reports:
@@ -145,14 +145,14 @@ class Told:
 
     def without_told(self, report: Examined) -> Examined:
         """The report of the next run, without the notes that a run before it had."""
-        left = tuple(one for one in report.findings if not self._was_told(one))
+        left = tuple(finding for finding in report.findings if not self._was_told(finding))
         return _with_findings(report, left)
 
-    def _was_told(self, one: Finding) -> bool:
-        if one.severity != "info" or one.span is not None:
+    def _was_told(self, finding: Finding) -> bool:
+        if finding.severity != "info" or finding.span is not None:
             return False
         before = len(self._told)
-        self._told.add((one.rule, one.message))
+        self._told.add((finding.rule, finding.message))
         return len(self._told) == before
 
 
@@ -167,17 +167,17 @@ class Unused:
 
     def add(self, report: Examined) -> None:
         """One run more."""
-        self._said.update({(one.span, one.notes) for one in report.findings if one.rule == UNUSED})
+        self._said.update({(finding.span, finding.notes) for finding in report.findings if finding.rule == UNUSED})
         self._runs.update({None, *(document.path for document in report.documents)})
 
     def without_used(self, report: Examined) -> Examined:
         """The report, without suppressions that another run uses."""
-        left = tuple(one for one in report.findings if one.rule != UNUSED or self._is_unused(one))
+        left = tuple(finding for finding in report.findings if finding.rule != UNUSED or self._is_unused(finding))
         return _with_findings(report, left)
 
-    def _is_unused(self, one: Finding) -> bool:
-        file = None if one.span is None else one.span.file
-        return self._said[one.span, one.notes] == self._runs[file]
+    def _is_unused(self, finding: Finding) -> bool:
+        file = None if finding.span is None else finding.span.file
+        return self._said[finding.span, finding.notes] == self._runs[file]
 
 
 def _with_findings(report: Examined, findings: tuple[Finding, ...]) -> Examined:
@@ -188,19 +188,19 @@ def _with_findings(report: Examined, findings: tuple[Finding, ...]) -> Examined:
 
 def _names(rules: Iterable[Rule]) -> dict[str, str]:
     """Ids and names of rules by themselves in lower case, as a suppression may write them."""
-    return {name.lower(): name for one in rules for name in (one.id, one.name)}
+    return {name.lower(): name for rule in rules for name in (rule.id, rule.name)}
 
 
 def _decided(rules: Sequence[Rule], judged: Judged) -> Collection[str]:
     """Ids and names of rules that ran to an answer."""
-    open_ = {one.rule for one in judged.undecided} | {one.rule for one in judged.crashes}
-    return _names(one for one in rules if one.id not in open_)
+    open_ = {undecided.rule for undecided in judged.undecided} | {failure.rule for failure in judged.crashes}
+    return _names(rule for rule in rules if rule.id not in open_)
 
 
 def is_to_be_advised(reports: Sequence[Examined]) -> bool:
     """Whether there is an error, or any finding that has a cure to be proved."""
-    found = [one for report in reports for one in report.findings]
-    return any(one.severity == ERROR or one.fix is not None or one.action is not None for one in found)
+    found = [finding for report in reports for finding in report.findings]
+    return any(finding.severity == ERROR or finding.fix is not None or finding.action is not None for finding in found)
 
 
 def compared(report: Examined, baseline: Sequence[Mapping[str, str]]) -> Examined:
@@ -211,6 +211,6 @@ def compared(report: Examined, baseline: Sequence[Mapping[str, str]]) -> Examine
     marks = fingerprints(report.findings, report.documents)
     if report.required:  # what is required is never known of old
         pairs = zip(report.findings, marks, strict=True)
-        required = {mark for one, mark in pairs if one.rule in REQUIREMENTS}
+        required = {mark for finding, mark in pairs if finding.rule in REQUIREMENTS}
         baseline = [entry for entry in baseline if entry["fingerprint"] not in required]
     return report._replace(compared=compare(marks, baseline))

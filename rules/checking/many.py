@@ -38,11 +38,11 @@ def check_each(request: Request) -> Iterator[Examined]:
 
 def _examined(request: Request, *, probed: bool = False) -> Iterator[tuple[RunRequest, Examined]]:
     for part in request.runs:
-        for one in assembled(part):
-            seen = request.probe(one.run) if probed and request.probe is not None else None
+        for assembled_run in assembled(part):
+            seen = request.probe(assembled_run.run) if probed and request.probe is not None else None
             report = examine(
-                one.run,
-                one.documents,
+                assembled_run.run,
+                assembled_run.documents,
                 request.rules,
                 seen,
                 configured=request.suppressions,

@@ -132,7 +132,7 @@ def deepspeed_file(
             why = "this names no file"
             unread = Unread("deepspeed", str(value), why, setting, "the name of the DeepSpeed file in its place")
             return Named(None, unread), None
-        same = next((one for one in given if _same_name(one.path, value)), None)
+        same = next((document for document in given if _same_name(document.path, value)), None)
         if same is not None:
             return Named(same), None
         if launch.changed(value):
@@ -203,7 +203,7 @@ def other_files(
             yield _later("other", setting)
             continue
         name = str(setting.value)
-        if any(_same_name(one.path, name) for one in sent) or launch.changed(name):
+        if any(_same_name(document.path, name) for document in sent) or launch.changed(name):
             continue  # what a script writes before it starts the run, is there by then
         if not follow:
             yield _absent("other", name, setting)
@@ -272,7 +272,7 @@ def fsdp_file(setting: Setting | None, path: str | None, sent: Sequence[Document
     if is_inline(setting.value):
         return NOTHING if inline(setting.value) is not None else _no_json("other", setting)
     name = setting.value
-    given = next((one for one in sent if _same_name(one.path, name)), None)
+    given = next((document for document in sent if _same_name(document.path, name)), None)
     if given is not None:
         return Named(given)
     places = [os.path.join(folder, name) for folder in _folders(path)]

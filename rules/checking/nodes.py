@@ -65,8 +65,8 @@ def node_of(host: str, facts: Facts, request: Request | None, probe: ProbeGpus |
         raise SeveralRuns
     seen = None if probe is None else _judged(request, runs, probe(runs[0].run))
     reports = checked(request, runs).reports
-    data = [as_data(build.whole(one)) for one in reports]
-    verdicts = [one.verdict for one in reports] + [verdict for _, verdict in seen or ()]
+    data = [as_data(build.whole(report)) for report in reports]
+    verdicts = [report.verdict for report in reports] + [verdict for _, verdict in seen or ()]
     gpus = None if seen is None else [one for one, _ in seen]
     return Node(host, facts, data[0] if len(data) == 1 else data, gpus, worst(verdicts))
 
@@ -86,7 +86,7 @@ def _judged(
     request: Request, runs: Sequence[Assembled], seen: Mapping[str, Seen]
 ) -> list[tuple[dict[str, object], Verdict]]:
     """What was seen on each GPU with what is to be said of it: by the rules, and beside the other GPUs of the node."""
-    of_probes = request._replace(rules=[one for one in request.rules if one.id.startswith("FP8")], baseline=None)
+    of_probes = request._replace(rules=[rule for rule in request.rules if rule.id.startswith("FP8")], baseline=None)
     beside, alone = _beside(seen), _alone(seen)
     found = []
     for gpu, one in seen.items():
@@ -102,9 +102,9 @@ def _judged(
 def _said(report: Examined, seen: Seen) -> Iterator[str]:
     if seen.ended != "done":
         yield f"the probe: {seen.why or seen.ended}"
-    for one in report.findings:
-        if one.severity != INFO:
-            yield f"{one.rule} {one.message}"
+    for finding in report.findings:
+        if finding.severity != INFO:
+            yield f"{finding.rule} {finding.message}"
 
 
 def _beside(seen: Mapping[str, Seen]) -> dict[str, list[str]]:
@@ -212,9 +212,9 @@ class Folder:
         names = []
         try:
             with os.scandir(self._path) as there:
-                for one in there:
-                    if one.name.endswith(".json") and not one.name.startswith("."):
-                        names.append(one.name)
+                for entry in there:
+                    if entry.name.endswith(".json") and not entry.name.startswith("."):
+                        names.append(entry.name)
                     if len(names) > MOST_FILES:
                         raise Unreadable(self._path, f"it has more than {MOST_FILES:,} reports")
         except OSError as problem:

@@ -59,7 +59,7 @@ def plan_request(
         WrongFiles, Unreadable: see `runs_of`.
     """
     (part,) = request.runs
-    errors = tuple(one for one in request.rules if one.severity == ERROR and not one.is_late)
+    errors = tuple(rule for rule in request.rules if rule.severity == ERROR and not rule.is_late)
 
     def judge(documents: Sequence[Document], state: State | None, *, whole: bool = False) -> list[Examined]:
         changed = part._replace(documents=_in_place(part.documents, documents))
@@ -69,7 +69,7 @@ def plan_request(
             )
         runs = [*assembled(changed)]
         return examine_all(
-            [(one.run, one.documents) for one in runs],
+            [(assembled_run.run, assembled_run.documents) for assembled_run in runs],
             request.rules if whole else errors,
             configured=request.suppressions,
             crashes=request.crashes,
@@ -83,7 +83,7 @@ def plan_request(
         # A script that was sent along is among the files then: as one of them it can be changed.
         whole = part._replace(documents=(*part.documents, *named), script=part.script if part.follow else None)
         part = whole if _are_the_same(given, whole) else part
-    read = {document.path: document for one in given for document in one.documents}
+    read = {document.path: document for report in given for document in report.documents}
     documents = [read.get(one.path, one) for one in part.documents]
     start = start_of(documents, part.launch, _new_name(part), _lines(part))
     harm = _Beside(request._replace(rules=errors), beside, documents).harm
@@ -102,20 +102,20 @@ class _Beside:
     def __init__(self, request: Request, parts: Sequence[RunRequest], documents: Sequence[Document]) -> None:
         self._request = request
         self._parts = parts
-        self._given = {os.path.normpath(one.path): one for one in documents}
+        self._given = {os.path.normpath(document.path): document for document in documents}
 
     def harm(self, documents: Sequence[Document], state: State) -> str:
         """What becomes of the first run that is without an error now, and is another with these files and packages."""
-        made = {os.path.normpath(one.path): one for one in documents}
-        changed = {path: one for path, one in made.items() if one is not self._given.get(path)}
+        made = {os.path.normpath(document.path): document for document in documents}
+        changed = {path: document for path, document in made.items() if document is not self._given.get(path)}
         for part in self._parts:
-            ours = [os.path.normpath(one.path) for one in part.documents]
+            ours = [os.path.normpath(document.path) for document in part.documents]
             if not any(path in changed for path in ours):
                 continue
             now = self._reports(part)
             if not now or any(map(_is_wrong, now)):
                 continue
-            documents = tuple(changed.get(path, one) for path, one in zip(ours, part.documents, strict=True))
+            documents = tuple(changed.get(path, document) for path, document in zip(ours, part.documents, strict=True))
             facts = changed_facts(part.facts, {}, state.packages)
             then = self._reports(part._replace(documents=documents, facts=facts))
             what = next((told for pair in zip_longest(now, then) if (told := _harmed(*pair))), "")
@@ -128,21 +128,21 @@ class _Beside:
     def _reports(self, part: RunRequest) -> list[Examined]:
         """Of the runs of a part; empty where its files make none."""
         try:
-            runs = [(one.run, one.documents) for one in assembled(part)]
+            runs = [(assembled_run.run, assembled_run.documents) for assembled_run in assembled(part)]
         except InputError:
             return []
         return examine_all(runs, self._request.rules, configured=self._request.suppressions)
 
 
 def _is_wrong(report: Examined) -> bool:
-    return any(one.severity == ERROR for one in report.findings)
+    return any(finding.severity == ERROR for finding in report.findings)
 
 
 def _harmed(now: Examined | None, then: Examined | None) -> str:
     """What becomes of a run that is without an error now; "" where it stays what it is."""
     if now is None or then is None:
         return "be no run"
-    wrong = next((one for one in then.findings if one.severity == ERROR), None)
+    wrong = next((finding for finding in then.findings if finding.severity == ERROR), None)
     if wrong is not None:
         return f"have {wrong.rule}"
     if now.outcome.trains_in_fp8 is not True:
@@ -154,7 +154,7 @@ def _harmed(now: Examined | None, then: Examined | None) -> str:
 
 def _lines(part: RunRequest) -> Lines | None:
     """How the lines of shell scripts are read, where there are any."""
-    if not any(one.kind == "shell" for one in part.documents):
+    if not any(document.kind == "shell" for document in part.documents):
         return None
     from fp8check.rules.checking import shell
 
@@ -164,20 +164,22 @@ def _lines(part: RunRequest) -> Lines | None:
 
 def _named(part: RunRequest, given: Sequence[Examined]) -> tuple[Document, ...]:
     """The files that the runs name and that were read, as if they had been given: a plan may change them, too."""
-    known = {one.path for one in part.documents}
+    known = {document.path for document in part.documents}
     found: dict[str, Document] = {}
     for report in given:
         run = report.inputs.run
         default = run.accelerate.path if run.accelerate is not None and run.accelerate_is_default else None
-        script = next((one.path for one in report.documents if one.kind == "script"), None)
-        for one in report.documents:
-            writable = one.kind in CONFIGURATION or one.path == script
-            if writable and one.path not in known and one.path != default:
-                found.setdefault(one.path, one)
+        script = next((document.path for document in report.documents if document.kind == "script"), None)
+        for document in report.documents:
+            writable = document.kind in CONFIGURATION or document.path == script
+            if writable and document.path not in known and document.path != default:
+                found.setdefault(document.path, document)
     if part.follow:
         return tuple(found.values())
-    sent = None if part.script is None or any(one.kind == "shell" for one in part.documents) else part.script[0]
-    return tuple(one for path, one in found.items() if path == sent)
+    sent = (
+        None if part.script is None or any(document.kind == "shell" for document in part.documents) else part.script[0]
+    )
+    return tuple(document for path, document in found.items() if path == sent)
 
 
 def _are_the_same(given: Sequence[Examined], part: RunRequest) -> bool:
@@ -187,13 +189,13 @@ def _are_the_same(given: Sequence[Examined], part: RunRequest) -> bool:
     except InputError:
         return False
     files = [sorted(one.path for one in report.documents) for report in given]
-    return files == [sorted(document.path for document in one.documents) for one in runs]
+    return files == [sorted(document.path for document in assembled_run.documents) for assembled_run in runs]
 
 
 def _in_place(given: Sequence[Document], changed: Sequence[Document]) -> tuple[Document, ...]:
     """The files in the order in which they were given, those that changed as they are now; a new one last."""
-    now = {one.path: one for one in changed}
-    return (*(now.pop(one.path, one) for one in given), *now.values())
+    now = {document.path: document for document in changed}
+    return (*(now.pop(document.path, document) for document in given), *now.values())
 
 
 def _new_name(part: RunRequest) -> str:
@@ -201,8 +203,8 @@ def _new_name(part: RunRequest) -> str:
 
     Where files come from strangers, nothing is looked for on this machine: what is there is not for them.
     """
-    folder = next((os.path.dirname(one.path) for one in part.documents if one.kind == "training"), "")
-    taken = {one.path for one in part.documents}
+    folder = next((os.path.dirname(document.path) for document in part.documents if document.kind == "training"), "")
+    taken = {document.path for document in part.documents}
     names = [os.path.join(folder, name) for name in NEW_FILES]
     free = [name for name in names if name not in taken and not (part.follow and os.path.lexists(name))]
     return free[0] if free else names[-1]
@@ -219,11 +221,11 @@ def applied(part: RunRequest, found: Plan) -> RunRequest:
     if part.script is None:
         return changed
     name = part.script[0]
-    script = next((one for one in documents if one.path == name and one.kind == "script"), None)
+    script = next((document for document in documents if document.path == name and document.kind == "script"), None)
     if script is None:
         return changed
-    given = any(one.path == name for one in part.documents)
-    others = documents if given else tuple(one for one in documents if one is not script)
+    given = any(document.path == name for document in part.documents)
+    others = documents if given else tuple(document for document in documents if document is not script)
     return changed._replace(documents=others, script=(name, script.text.encode()))
 
 
@@ -261,7 +263,7 @@ def plans_for(
         given, first, at = checked.reports[at : at + count], at, at + count
         if not any(map(_is_at_fault, given)):
             continue
-        if not asked and sum(len(one.text) for one in part.documents) > UNASKED:
+        if not asked and sum(len(document.text) for document in part.documents) > UNASKED:
             continue
         spent = _either(after(SECONDS), is_over)
         one = request._replace(runs=(part,))
@@ -277,7 +279,7 @@ def plans_for(
 
 def _is_at_fault(report: Examined) -> bool:
     """Whether something is wrong with a run, and not only with what somebody requires of it."""
-    return any(one.severity == ERROR and one.rule not in REQUIREMENTS for one in report.findings)
+    return any(finding.severity == ERROR and finding.rule not in REQUIREMENTS for finding in report.findings)
 
 
 def _either(*conditions: Callable[[], bool]) -> Callable[[], bool]:

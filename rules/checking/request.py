@@ -101,12 +101,12 @@ def runs_of(request: Request) -> tuple[Assembled, ...]:
         WrongFiles: the documents do not make up runs.
         Unreadable: a file that one of them names cannot be read.
     """
-    return tuple(one for part in request.runs for one in assembled(part))
+    return tuple(assembled_run for part in request.runs for assembled_run in assembled(part))
 
 
 def assembled(part: RunRequest) -> Iterator[Assembled]:
     """The runs of these files, each made when it is asked for."""
-    if any(one.kind == "shell" for one in part.documents):
+    if any(document.kind == "shell" for document in part.documents):
         yield from _of_shell(part)
         if not part.apart:
             return
@@ -129,17 +129,17 @@ def _of_shell(part: RunRequest) -> Iterator[Assembled]:
 
 def _groups(part: RunRequest, launch: Launch | None) -> list[Sequence[Document]]:
     """The documents that are to be looked at together."""
-    scripts = [one for one in part.documents if one.kind == "script"]
+    scripts = [document for document in part.documents if document.kind == "script"]
     if not part.apart:
         if len(scripts) < 2 or (launch is not None and launch.script is not None):
             return [part.documents]
-        others = [one for one in part.documents if one.kind != "script"]
-        return [[*others, one] for one in scripts]
+        others = [document for document in part.documents if document.kind != "script"]
+        return [[*others, document] for document in scripts]
     by_kind = sort(part.documents)
     ours = [*by_kind.training, *by_kind.accelerate]
     together = len(by_kind.accelerate) <= 1
-    alone = [[one] for one in scripts if _trains(one)]
-    return [*([ours] if together and ours else [[one] for one in ours]), *alone]
+    alone = [[document] for document in scripts if _trains(document)]
+    return [*([ours] if together and ours else [[document] for document in ours]), *alone]
 
 
 def _trains(script: Document) -> bool:
@@ -157,14 +157,14 @@ def check_request(request: Request) -> Checked:
         WrongFiles, Unreadable: see `runs_of`.
     """
     runs = runs_of(request)
-    seen = [request.probe(one.run) for one in runs] if request.probe is not None else ()
+    seen = [request.probe(assembled_run.run) for assembled_run in runs] if request.probe is not None else ()
     return checked(request, runs, seen)
 
 
 def checked(request: Request, runs: Sequence[Assembled], seen: Sequence[Seen] = ()) -> Checked:
     """The check of runs that were assembled before, with what a probe saw of each."""
     reports = examine_all(
-        [(one.run, one.documents) for one in runs],
+        [(assembled_run.run, assembled_run.documents) for assembled_run in runs],
         request.rules,
         seen,
         configured=request.suppressions,

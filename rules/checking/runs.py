@@ -218,10 +218,10 @@ def _refused(**documents: Document | None) -> dict[str, Refused]:
 
 def _given_script(documents: Sequence[Document], launch: Launch | None) -> tuple[str, bytes] | None:
     """The script among the documents: the one that the launch names, or the first; behind it stand its modules."""
-    scripts = [one for one in documents if one.kind == "script"]
+    scripts = [document for document in documents if document.kind == "script"]
     named = os.path.basename(launch.script) if launch is not None and launch.script is not None else ""
     first = scripts[0] if scripts else None
-    given = next((one for one in scripts if os.path.basename(one.path) == named), first)
+    given = next((document for document in scripts if os.path.basename(document.path) == named), first)
     return None if given is None else (given.path, given.loaded().text.encode())
 
 
@@ -231,7 +231,7 @@ def _launch_of(script: tuple[str, bytes] | None, launch: Launch | None, by_kind:
         return launch
     if launch is None:
         launch = Launch("accelerate" if by_kind.accelerate else "python", given=False)
-    handed = [one.path for one in (*by_kind.training, *by_kind.other)]
+    handed = [document.path for document in (*by_kind.training, *by_kind.other)]
     arguments = launch.arguments if launch.given or len(handed) != 1 else tuple(handed)
     flags = launch.flags
     if launch.tool == "accelerate" and launch.config_file is None and len(by_kind.accelerate) == 1:
@@ -242,7 +242,7 @@ def _launch_of(script: tuple[str, bytes] | None, launch: Launch | None, by_kind:
 def _without_later(by_kind: ByKind) -> ByKind:
     """All but the training files are needed by every run."""
     kept = (by_kind.accelerate, by_kind.deepspeed, by_kind.model, by_kind.other)
-    return ByKind(by_kind.training, *(tuple([one.loaded() for one in documents]) for documents in kept))
+    return ByKind(by_kind.training, *(tuple([document.loaded() for document in documents]) for documents in kept))
 
 
 def _names(by_kind: ByKind, trainer: str | None, launch: Launch | None) -> set[str]:
@@ -283,7 +283,7 @@ def _one(
     guessed = adapter.shares_keys and not said and adapter.own_keys.isdisjoint(section)
     settings = adapter(section, training.path if training else None, guessed=guessed)
     if settings.is_started_through(launch):
-        own = {name: str(one.value) for name, one in settings.variables.items() if not one.is_later}
+        own = {name: str(setting.value) for name, setting in settings.variables.items() if not setting.is_later}
         facts = facts.with_variables(own) if own else facts
     config = _config(accelerate.document) if accelerate.document is not None else None
     deepspeed, mapping = deepspeed_file(
@@ -300,8 +300,8 @@ def _one(
         from fp8check.rules.checking.started import unknown_arguments, unknown_launch
 
         unread = (unknown_launch(launch), *unread, *unknown_arguments(launch))
-    named = [one for one in unread if one is not None]
-    refused: dict[str, Refused] = {one.input: one.refused for one in named if one.refused is not None}
+    named = [file for file in unread if file is not None]
+    refused: dict[str, Refused] = {file.input: file.refused for file in named if file.refused is not None}
     parts = (training, accelerate.document, deepspeed.document, fsdp.document, *started.documents)
     return Assembled(
         Run(
@@ -431,13 +431,13 @@ def _with_own_files(by_kind: ByKind, launch: Launch | None, started: _Started) -
         return by_kind
     handed = {os.path.basename(word.rpartition("=")[2]) for word in launch.arguments}
     others = by_kind.accelerate if len(by_kind.accelerate) > 1 and started.trainer is OwnScript else ()
-    own = [one for one in (*by_kind.other, *others) if os.path.basename(one.path) in handed]
+    own = [document for document in (*by_kind.other, *others) if os.path.basename(document.path) in handed]
     return ByKind(
         (*by_kind.training, *own),
-        tuple(one for one in by_kind.accelerate if one not in own),
+        tuple(document for document in by_kind.accelerate if document not in own),
         by_kind.deepspeed,
         by_kind.model,
-        tuple(one for one in by_kind.other if one not in own),
+        tuple(document for document in by_kind.other if document not in own),
     )
 
 

@@ -44,16 +44,16 @@ def select(
     """
     known = with_plugins(plugins)
     for name in (*wanted, *unwanted):
-        if not any(one.id.startswith(name) for one in known.rules) and not known.crashes:
+        if not any(rule.id.startswith(name) for rule in known.rules) and not known.crashes:
             raise UnknownRule(f"no rule or group is called {name[:64]}; fp8check rules lists them")
     if not (wanted or unwanted or only):
         return known
     keep, drop = tuple(wanted), tuple(unwanted)
     rules = tuple(
-        one
-        for one in known.rules
-        if one.id.startswith(only)
-        and (one.id in ALWAYS or ((not keep or one.id.startswith(keep)) and not one.id.startswith(drop or "-")))
+        rule
+        for rule in known.rules
+        if rule.id.startswith(only)
+        and (rule.id in ALWAYS or ((not keep or rule.id.startswith(keep)) and not rule.id.startswith(drop or "-")))
     )
     return Selection(rules, known.crashes)
 

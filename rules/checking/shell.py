@@ -102,15 +102,15 @@ def _of_script(script: ShellScript, others: Sequence[Document], given: Given) ->
     count = 0
     for launch in launches:
         documents = _beside(others, launch, named)
-        if given.follow and not any(one.kind == "accelerate" for one in documents):
+        if given.follow and not any(document.kind == "accelerate" for document in documents):
             documents += _read_once(launch, known)
-        for one in _runs(launch, documents, given):
-            if is_training(one, told, follow=given.follow):
+        for assembled_run in _runs(launch, documents, given):
+            if is_training(assembled_run, told, follow=given.follow):
                 count += 1
                 if count > MAX_LAUNCHES and launch.line is not None:
                     where = launch.line.span.start
                     raise script.source.error(where, f"more than {MAX_LAUNCHES} lines start a training")
-                yield one._replace(run=_told(one.run), documents=(script, *one.documents))
+                yield assembled_run._replace(run=_told(assembled_run.run), documents=(script, *assembled_run.documents))
     if script.stopped is not None:
         why = f"{script.stopped}: what stands behind it was not read"
         at = script.stopped.offset
@@ -122,9 +122,10 @@ def _told(run: Run) -> Run:
     if is_sure(run):
         return run
     unsure = [
-        one._replace(why=f"{one.why}: {UNSURE}", decides=True) if one.input == "script" else one for one in run.unread
+        unread._replace(why=f"{unread.why}: {UNSURE}", decides=True) if unread.input == "script" else unread
+        for unread in run.unread
     ]
-    if not any(one.decides for one in unsure):  # a script that was read, and does many things
+    if not any(unread.decides for unread in unsure):  # a script that was read, and does many things
         name = str(run.launch.script)
         why = f"what {name} is told to do is not known: {UNSURE}"
         place = Setting(name, Origin(flag=name))
@@ -248,7 +249,7 @@ def _runs(launch: Launch, documents: Sequence[Document], given: Given) -> Iterat
 def _sent(launch: Launch, scripts: Sequence[tuple[str, bytes]]) -> tuple[str, bytes] | None:
     """The script that a line starts among those that were sent along."""
     name = os.path.basename(launch.script or "")
-    return next((one for one in scripts if os.path.basename(one[0]) == name), None)
+    return next((script for script in scripts if os.path.basename(script[0]) == name), None)
 
 
 # Files
@@ -267,10 +268,10 @@ def _beside(others: Sequence[Document], launch: Launch, named: set[str]) -> list
         named: what any line of the script names.
     """
     own = _names(launch)
-    kinds = {one.kind for one in others if os.path.basename(one.path) in own}
+    kinds = {document.kind for document in others if os.path.basename(document.path) in own}
     kinds |= {"script"} if launch.config_file is None else {"script", "accelerate"}
-    left = {os.path.basename(one.path) for one in others if one.kind not in kinds} - named
-    return [one for one in others if os.path.basename(one.path) in own | left]
+    left = {os.path.basename(document.path) for document in others if document.kind not in kinds} - named
+    return [document for document in others if os.path.basename(document.path) in own | left]
 
 
 def _read_once(launch: Launch, known: dict[str, Document | None]) -> list[Document]:

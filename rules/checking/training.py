@@ -75,26 +75,26 @@ _ONLY = frozenset(("only_eval", "test_only", "dry_run"))
 _ONLY_WHAT = ("eval", "infer", "process", "prepar", "tokeniz", "generat", "predict")  # --do_dataprocessing_only
 
 
-def is_training(one: Assembled, known: dict[str, Told], *, follow: bool) -> bool:
+def is_training(assembled: Assembled, known: dict[str, Told], *, follow: bool) -> bool:
     """Whether a line is a run: `python prepare.py` and `torchrun evaluate.py` start none.
 
     Args:
         known: what is told of scripts that other lines start as well, by their paths; it grows.
         follow: whether the modules that a script imports are read.
     """
-    run, launch = one.run, one.run.launch
+    run, launch = assembled.run, assembled.run.launch
     if (launch.tool == "python" and launch.script in (None, "-c", "-")) or _only_evaluates(launch):
         return False
     if launch.unknown or launch.script is None or launch.through is not None:
         return True
     if registry.of_program(launch.script) is not None or _asks_for_fp8(run):
         return True
-    source = _source(one)
+    source = _source(assembled)
     path = "" if source is None else source.path
     if path not in known:
         known[path] = _told(source, follow=follow)
     told = known[path]
-    if _is_told_not_to_train(one, "" if source is None else source.text):
+    if _is_told_not_to_train(assembled, "" if source is None else source.text):
         return False
     says = _says(launch)
     if says is False and _only_measures(launch):
@@ -124,7 +124,7 @@ def _is_told(launch: Launch, told: Told, says: bool | None) -> bool:
 def is_sure(run: Run) -> bool:
     """Whether anything tells that a line's program trains: what it calls, its name, or its flags."""
     launch = run.launch
-    unread = any(one.input == "script" for one in run.unread) and run.script.source is None
+    unread = any(file.input == "script" for file in run.unread) and run.script.source is None
     if launch.script is None or launch.through is not None or run.training.path is not None:
         return True
     if registry.of_program(launch.script) is not None or _asks_for_fp8(run):
@@ -188,13 +188,13 @@ def _says_only(name: str) -> bool:
 _OFF = ("false", "no", "0")
 
 
-def _is_told_not_to_train(one: Assembled, text: str) -> bool:
+def _is_told_not_to_train(assembled: Assembled, text: str) -> bool:
     """Whether a script is told not to train this time: --do_train False; --do_predict, where it asks for do_train.
 
     Args:
         text: that of the script.
     """
-    words = one.run.launch.arguments
+    words = assembled.run.launch.arguments
     given: dict[str, bool] = {}
     for word, following in pairwise((*words, "")):
         name, equals, value = word.lstrip("-").partition("=")
@@ -203,7 +203,9 @@ def _is_told_not_to_train(one: Assembled, text: str) -> bool:
     if "do_train" in given:
         return not given["do_train"]
     asks = "args.do_train" in text and "do_train: bool = field(default=True" not in text
-    return asks and one.run.training.path is None and (given.get("do_eval", False) or given.get("do_predict", False))
+    return (
+        asks and assembled.run.training.path is None and (given.get("do_eval", False) or given.get("do_predict", False))
+    )
 
 
 def _asks_for_fp8(run: Run) -> bool:
@@ -218,11 +220,11 @@ def _asks_for_fp8(run: Run) -> bool:
     return setting is not None and not setting.is_later and str(setting.value).lower() == "fp8"
 
 
-def _source(one: Assembled) -> ScriptSource | None:
+def _source(assembled: Assembled) -> ScriptSource | None:
     """The script of a run; of one whose Trainer makes the Accelerator it stands among the files alone."""
-    if one.run.script.source is not None:
-        return one.run.script.source
-    document = next((document for document in one.documents if document.kind == "script"), None)
+    if assembled.run.script.source is not None:
+        return assembled.run.script.source
+    document = next((document for document in assembled.documents if document.kind == "script"), None)
     if document is None:
         return None
     from fp8check.rules.reading.source import Source
@@ -238,8 +240,8 @@ def _told(source: ScriptSource | None, *, follow: bool) -> Told:
         return "nothing"
     if trains(source.text):
         return "trains"
-    own = any(one.sure and "training" in one.what for one in source.own)
-    if own or source.named("Accelerator") or any(not one.what.endswith(_ARGUMENTS) for one in source.trainers):
+    own = any(own_fp8.sure and "training" in own_fp8.what for own_fp8 in source.own)
+    if own or source.named("Accelerator") or any(not trainer.what.endswith(_ARGUMENTS) for trainer in source.trainers):
         return "may train"
     if not follow:
         return "hidden"
@@ -248,9 +250,9 @@ def _told(source: ScriptSource | None, *, follow: bool) -> Told:
     modules = with_modules(source).sources
     if fits_without_torch((source, *modules)):
         return "nothing"
-    if any(has_training(one.text) or one.trainers for one in modules):
+    if any(has_training(script.text) or script.trainers for script in modules):
         return "module"
-    read = {part for one in modules for part in one.path.removesuffix(".py").replace("\\", "/").split("/")}
+    read = {part for script in modules for part in script.path.removesuffix(".py").replace("\\", "/").split("/")}
     hides = any(may_train(name, read) for name in source.imports) and not _only_computes(source.text.lower())
     return "hidden" if hides else "nothing"
 

@@ -91,7 +91,7 @@ def sets(report: Examined, document: Document, line: int) -> bool:
     """Whether a variable of a run's command is set on that line of a shell script."""
     command = report.inputs.run.launch.line
     places = () if command is None else command.variables.values()
-    return any((one.span.file, one.span.line) == (document.path, line) for one in places)
+    return any((place.span.file, place.span.line) == (document.path, line) for place in places)
 
 
 class Trials:
@@ -177,9 +177,9 @@ def _cost(document: Document) -> int:
 def _changes(before: Examined, after: Examined) -> str:
     """What is another thing than before, in a few words."""
     old, new = _told(before), _told(after)
-    for one in (*after.findings, *after.later):
-        if one.severity != "info" and (count := new[one.rule]) > old.get(one.rule, 0):
-            return f"{one.rule} {one.severity}: {one.message}" + ("" if count == 1 else f" ({count} times)")
+    for finding in (*after.findings, *after.later):
+        if finding.severity != "info" and (count := new[finding.rule]) > old.get(finding.rule, 0):
+            return f"{finding.rule} {finding.severity}: {finding.message}" + ("" if count == 1 else f" ({count} times)")
     gone = [rule for rule in old if old[rule] > new.get(rule, 0)]
     if gone:
         return f"{gone[0]} is not found any more"
@@ -190,20 +190,20 @@ def _changes(before: Examined, after: Examined) -> str:
             return f"{name.rstrip('_')}: {value or 'not known'}"
     outcomes = build.outcome_of(before.outcome), build.outcome_of(after.outcome)
     for name in _DECIDED:
-        was_, is_ = (getattr(one, name) for one in outcomes)
+        was_, is_ = (getattr(outcome, name) for outcome in outcomes)
         if was_ != is_:
             return f"{name.replace('_', ' ')}: {is_}, not {was_}"
     if before.verdict != after.verdict:
         return f"the verdict is {after.verdict}"
-    hiding, hid = (", ".join(one.hiding) for one in (after, before))
+    hiding, hid = (", ".join(report.hiding) for report in (after, before))
     return "" if hiding == hid else f"{hiding} may hide more then" if hiding else f"{hid} hides nothing more then"
 
 
 def _told(report: Examined) -> dict[str, int]:
     found: dict[str, int] = {}
-    for one in (*report.findings, *report.later):
-        if one.severity != "info":
-            found[one.rule] = found.get(one.rule, 0) + 1
+    for finding in (*report.findings, *report.later):
+        if finding.severity != "info":
+            found[finding.rule] = found.get(finding.rule, 0) + 1
     return found
 
 
@@ -226,11 +226,13 @@ def nodes_on(document: Document, line: int) -> list[Node]:
     """The entries that begin on a line; where none does, the innermost one that the line belongs to."""
     if document.root is None:
         return []
-    begin = [one for one in document.root.walk() if one.alias is None and _first_line(one) == line]
+    begin = [node for node in document.root.walk() if node.alias is None and _first_line(node) == line]
     if begin:
         return begin
-    around = [one for one in document.root.walk() if one.alias is None and _first_line(one) < line <= one.span.end_line]
-    inner = [one for one in around if one.kind == "scalar" or one.style == "flow"]
+    around = [
+        node for node in document.root.walk() if node.alias is None and _first_line(node) < line <= node.span.end_line
+    ]
+    inner = [node for node in around if node.kind == "scalar" or node.style == "flow"]
     return inner[-1:]
 
 
@@ -250,7 +252,7 @@ def _of_node(
     values = _MODELS if is_model else _others(node.value) if node.kind == "scalar" else ()
     if isinstance(node.value, str) and str(node.key).startswith("num_"):  # a count, which may be text
         values = (*values, "2")
-    edits = [(f"{name}{_shown(one)}", Edit("replace", place, part, value=one)) for one in values]
+    edits = [(f"{name}{_shown(value)}", Edit("replace", place, part, value=value)) for value in values]
     for text, edit in (*edits, (f"without {node.key if name else 'it'}", Edit("delete", place, part))):
         try:
             made = _edited(document, editor, edit, trainer)
@@ -290,7 +292,7 @@ def _others(value: object) -> Iterator[object]:
 
 
 def _other_texts(text: str) -> Iterator[str]:
-    found = dict.fromkeys(one for words in _WORDS if text in words for one in words)
+    found = dict.fromkeys(word for words in _WORDS if text in words for word in words)
     if not found and text.upper() in BACKENDS:
         found = dict.fromkeys(BACKENDS)
     elif text.isdecimal() and len(text) < _DIGITS:

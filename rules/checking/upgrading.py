@@ -73,7 +73,7 @@ def upgraded(
 def _with(request: Request, packages: Mapping[str, str]) -> Request:
     if not packages:
         return request
-    parts = (one._replace(facts=installed(one.facts, packages)) for one in request.runs)
+    parts = (part._replace(facts=installed(part.facts, packages)) for part in request.runs)
     return request._replace(runs=tuple(parts))
 
 
@@ -81,10 +81,10 @@ def _stack(reports: Iterable[Examined], named: Mapping[str, str] | None = None) 
     """The releases that reports rest on."""
     known: dict[str, str] = dict(named or {})
     assumed: dict[str, str] = {}
-    for one in reports:
-        packages = one.inputs.run.facts.packages or {}
+    for report in reports:
+        packages = report.inputs.run.facts.packages or {}
         known.update({name: release for name, release in packages.items() if release is not None and matters(name)})
-        assumed.update(one.outcome.stack.assumed)
+        assumed.update(report.outcome.stack.assumed)
     passed_over = tuple(sorted(name for name in named or () if not matters(name)))
     kept = {name: known[name] for name in sorted(known) if name not in passed_over}
     return upgrade.Stack(kept, dict(sorted(assumed.items())), passed_over)
@@ -102,7 +102,9 @@ def _run(before: Examined, after: Examined, plans: Plans | None) -> upgrade.Run:
         new,
         gone,
         len(then.findings) - len(new),
-        tuple(sorted({one.rule for one in then.undecided} - {one.rule for one in now.undecided})),
+        tuple(
+            sorted({undecided.rule for undecided in then.undecided} - {undecided.rule for undecided in now.undecided})
+        ),
         plans,
     )
     secrets = secrets_of(after.inputs.run, after.documents)
@@ -112,21 +114,21 @@ def _run(before: Examined, after: Examined, plans: Plans | None) -> upgrade.Run:
 def _parted(now: Report, then: Report) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
     """The findings that come, and those that go: one is the same where its rule speaks of the same place."""
     left: dict[object, list[Finding]] = {}
-    for one in now.findings:
-        left.setdefault(_mark(one), []).append(one)
+    for finding in now.findings:
+        left.setdefault(_mark(finding), []).append(finding)
     new = []
-    for one in then.findings:
-        same = left.get(_mark(one))
+    for finding in then.findings:
+        same = left.get(_mark(finding))
         if same:
             same.pop(0)
         else:
-            new.append(one)
-    kept = {id(one) for some in left.values() for one in some}
-    return tuple(new), tuple(one for one in now.findings if id(one) in kept)
+            new.append(finding)
+    kept = {id(finding) for some in left.values() for finding in some}
+    return tuple(new), tuple(finding for finding in now.findings if id(finding) in kept)
 
 
-def _mark(one: Finding) -> object:
-    return one.rule, one.file, one.line, one.column
+def _mark(finding: Finding) -> object:
+    return finding.rule, finding.file, finding.line, finding.column
 
 
 def _changes(now: Report, then: Report) -> Iterable[upgrade.Change]:

@@ -42,7 +42,7 @@ def verdict(findings: Iterable[Finding], undecided: Sequence[UndecidedRule], inp
 
     Rules say what ended it; where these are not selected, it has shown nothing all the same.
     """
-    severities = {one.severity for one in findings}
+    severities = {finding.severity for finding in findings}
     if "error" in severities:
         return "fail"
     if "warning" in severities:
@@ -53,7 +53,7 @@ def verdict(findings: Iterable[Finding], undecided: Sequence[UndecidedRule], inp
 
 def counted(runs: Sequence[Examined]) -> Counts:
     """The numbers of all runs together."""
-    severities = [one.severity for run in runs for one in run.new_findings]
+    severities = [finding.severity for run in runs for finding in run.new_findings]
     return Counts(
         verdict=min((run.verdict for run in runs), key=WORST.index, default="pass"),
         error=severities.count("error"),
@@ -64,15 +64,15 @@ def counted(runs: Sequence[Examined]) -> Counts:
     )
 
 
-def summed(one: Counts, other: Counts) -> Counts:
+def summed(counts: Counts, other: Counts) -> Counts:
     """What two checks come to together."""
     return Counts(
-        min(one.verdict, other.verdict, key=WORST.index),
-        one.error + other.error,
-        one.warning + other.warning,
-        one.info + other.info,
-        one.undecided + other.undecided,
-        one.crashes + other.crashes,
+        min(counts.verdict, other.verdict, key=WORST.index),
+        counts.error + other.error,
+        counts.warning + other.warning,
+        counts.info + other.info,
+        counts.undecided + other.undecided,
+        counts.crashes + other.crashes,
     )
 
 

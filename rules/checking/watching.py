@@ -53,7 +53,7 @@ class Verdict(Record):
             "predicted": self.predicted,
             **_of_the_steps(self.seen),
             **_of_the_layers(self.seen),
-            "differences": [{"rule": one.rule, "message": one.message} for one in self.differences],
+            "differences": [{"rule": finding.rule, "message": finding.message} for finding in self.differences],
             "undecided": list(self.undecided),
         }
 
@@ -119,17 +119,17 @@ def judged(reports: Sequence[Examined], seen: Seen) -> Verdict:
         why = "the command is no run that is known" if not reports else f"the command starts {len(reports)} runs"
         return Verdict(seen, None, None, (), (f"what was asked for: {why}", *_not_seen(seen)))
     report = reports[0]
-    ours = [one for one in report.findings if one.rule.startswith(OF_WHAT_WAS_SEEN)]
-    differences = tuple(one for one in ours if one.severity != "info")
+    ours = [finding for finding in report.findings if finding.rule.startswith(OF_WHAT_WAS_SEEN)]
+    differences = tuple(finding for finding in ours if finding.severity != "info")
     undecided = [*_not_seen(seen)]
     if seen.ended == "done":  # else every rule says that nothing was seen
-        undecided += [one.needs for one in report.undecided if one.rule.startswith(OF_WHAT_WAS_SEEN)]
+        undecided += [rule.needs for rule in report.undecided if rule.rule.startswith(OF_WHAT_WAS_SEEN)]
     undecided += [f"{crash.rule} failed" for crash in report.crashes]
     requested = report.inputs.requested
     if requested.perhaps and not requested.anywhere:
         undecided.append(f"what was asked for: {requested.perhaps}")
     agrees = False if differences else None if undecided else True
-    foreseen: bool | None = not any(one.rule == PREDICTION for one in differences)
+    foreseen: bool | None = not any(finding.rule == PREDICTION for finding in differences)
     if report.outcome.undecided is not None or (foreseen and seen.ended != "done"):
         foreseen = None
     return Verdict(seen, agrees, foreseen, differences, tuple(dict.fromkeys(undecided)))
@@ -143,8 +143,8 @@ def _not_seen(seen: Seen) -> tuple[str, ...]:
 
 def exit_code(verdicts: Sequence[Verdict], *, require_evidence: bool) -> int:
     """What `fp8check run` exits with, where the command did not end by itself with another code than 0."""
-    if any(one.agrees is False for one in verdicts):
+    if any(verdict.agrees is False for verdict in verdicts):
         return ExitCode.FINDINGS
-    if require_evidence and (not verdicts or any(one.agrees is None for one in verdicts)):
+    if require_evidence and (not verdicts or any(verdict.agrees is None for verdict in verdicts)):
         return ExitCode.UNDECIDED
     return ExitCode.OK

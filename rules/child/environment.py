@@ -146,7 +146,7 @@ def with_variables_of_runs(environ: Mapping[str, str]) -> dict[str, str]:
 def folders(value: str) -> list[str]:
     """The absolute folders of a list such as PATH has it, without the current folder: an empty entry means that one."""
     here = _identity(os.curdir)
-    return [one for one in value.split(os.pathsep) if os.path.isabs(one) and not is_current(one, here)]
+    return [part for part in value.split(os.pathsep) if os.path.isabs(part) and not is_current(part, here)]
 
 
 def is_current(folder: str, here: tuple[int, int] | None = None) -> bool:

@@ -20,7 +20,7 @@ class Words:
     """Says what is to be done to these documents; each is walked once, and only where an entry is to come in."""
 
     def __init__(self, documents: Sequence[Document]) -> None:
-        self._documents = {one.path: one for one in documents}
+        self._documents = {document.path: document for document in documents}
         self._sections: dict[str, dict[tuple[int, int], str]] = {}
 
     def of(self, fix: Fix | None, action: Action | None, home: Span | None) -> str:
@@ -32,7 +32,7 @@ class Words:
         parts = [] if fix is None else [*self._edits(fix, home)]
         parts += [] if action is None else _elsewhere(action)
         parts = [*dict.fromkeys(parts)]
-        orders = [one.partition(" ")[0] for one in parts]
+        orders = [part.partition(" ")[0] for part in parts]
         # "write a: 1, b: 2 and delete c": an order is given once for what follows it.
         parts = [
             one.partition(" ")[2] if at and order == orders[at - 1] and order in _ORDERS else one

@@ -66,8 +66,8 @@ class _Group:
         self.node = node
         self.start = start
         self.every = every
-        twice = {one.name for one, other in pairwise(sorted(every, key=_name)) if one.name == other.name}
-        self.entries = {one.name: one for one in every if one.name and one.name not in twice}
+        twice = {entry.name for entry, other in pairwise(sorted(every, key=_name)) if entry.name == other.name}
+        self.entries = {entry.name: entry for entry in every if entry.name and entry.name not in twice}
 
 
 class PythonFile:
@@ -84,8 +84,8 @@ class PythonFile:
         self._tree = _parsed(self.text)
         self._groups = dict(_groups(self._tree, self._source))
         self._places: dict[int, _Entry] = {}
-        for one in self._groups.values():
-            for entry in one.entries.values():
+        for group in self._groups.values():
+            for entry in group.entries.values():
                 self._places.setdefault(entry.start, entry)
                 self._places[self._start(entry.node)] = entry
         self._names: dict[str, tuple[list[int], int]] | None = None
@@ -109,7 +109,7 @@ class PythonFile:
     @property
     def names(self) -> tuple[str, ...]:
         """The entries, in the order in which they were found."""
-        return tuple(entry.path for one in self._groups.values() for entry in one.entries.values())
+        return tuple(entry.path for group in self._groups.values() for entry in group.entries.values())
 
     def called(self, path: str) -> str:
         """What is called with an argument: the last of its names; "" of what is no argument."""
@@ -244,46 +244,46 @@ class PythonFile:
             self._names = made
         return self._names.get(name, ([], 0))
 
-    def _of_group(self, one: _Group, changes: Mapping[str, object]) -> Iterator[TextEdit]:
-        gone = [entry for name, entry in one.entries.items() if changes.get(name) is GONE]
-        for name, entry in one.entries.items():
+    def _of_group(self, group: _Group, changes: Mapping[str, object]) -> Iterator[TextEdit]:
+        gone = [entry for name, entry in group.entries.items() if changes.get(name) is GONE]
+        for name, entry in group.entries.items():
             if name in changes and changes[name] is not GONE:
                 start, end = self._start(entry.node), self._end(entry.node)
                 yield TextEdit(self.path, start, end, literal(changes[name], self.text[start:end]))
-        if gone and isinstance(one.node, (ast.Assign, ast.AnnAssign)):
-            yield self._statement_gone(one.node)
+        if gone and isinstance(group.node, (ast.Assign, ast.AnnAssign)):
+            yield self._statement_gone(group.node)
         elif len(gone) > 1:
-            yield from self._several_gone(one, gone)
+            yield from self._several_gone(group, gone)
         elif gone:
-            yield self._gone(one, gone[0])
-        new = {name: value for name, value in changes.items() if name not in one.entries and value is not GONE}
+            yield self._gone(group, gone[0])
+        new = {name: value for name, value in changes.items() if name not in group.entries and value is not GONE}
         if new:
-            yield from self._new(one, new, gone)
+            yield from self._new(group, new, gone)
 
-    def _several_gone(self, one: _Group, gone: Sequence[_Entry]) -> Iterator[TextEdit]:
+    def _several_gone(self, group: _Group, gone: Sequence[_Entry]) -> Iterator[TextEdit]:
         for entry in gone:
             if own_lines(self.text, entry.start, entry.end) is None:
                 raise Unfixable("several arguments of one line would go")
-            yield self._gone(one, entry)
+            yield self._gone(group, entry)
 
-    def _gone(self, one: _Group, entry: _Entry) -> TextEdit:
+    def _gone(self, group: _Group, entry: _Entry) -> TextEdit:
         """An entry away, with its comma; with its lines where it has lines of its own."""
-        if entry.keyword is None and isinstance(one.node, ast.Call):
+        if entry.keyword is None and isinstance(group.node, ast.Call):
             raise Unfixable("an argument without a name cannot go")
         lines = own_lines(self.text, entry.start, entry.end)
         if lines is not None:
             return TextEdit(self.path, *lines, "")
-        at = one.every.index(entry)
+        at = group.every.index(entry)
         comma = skipped(self.text, entry.end)
         has_comma = self.text[comma : comma + 1] == ","
-        if at + 1 < len(one.every):
-            following = one.every[at + 1].start
+        if at + 1 < len(group.every):
+            following = group.every[at + 1].start
             if "\n" not in self.text[entry.end : following] and "\r" not in self.text[entry.end : following]:
                 return TextEdit(self.path, entry.start, following, "")
             return TextEdit(self.path, entry.start, comma + 1, "")
         if at == 0:
             return TextEdit(self.path, entry.start, comma + 1 if has_comma else entry.end, "")
-        return TextEdit(self.path, skipped(self.text, one.every[at - 1].end), entry.end, "")
+        return TextEdit(self.path, skipped(self.text, group.every[at - 1].end), entry.end, "")
 
     def _statement_gone(self, node: ast.Assign | ast.AnnAssign) -> TextEdit:
         start = self._source.offset_of(node.lineno, node.col_offset)
@@ -293,17 +293,17 @@ class PythonFile:
             raise Unfixable("the statement shares its line, or is the only one of its block")
         return TextEdit(self.path, *lines, "")
 
-    def _new(self, one: _Group, new: Mapping[str, object], gone: Sequence[_Entry]) -> Iterator[TextEdit]:
+    def _new(self, group: _Group, new: Mapping[str, object], gone: Sequence[_Entry]) -> Iterator[TextEdit]:
         """More arguments of a call, behind the last one."""
-        if not isinstance(one.node, ast.Call):
+        if not isinstance(group.node, ast.Call):
             raise Unfixable("only a call gets more arguments")
-        if any(keyword.arg is None for keyword in one.node.keywords) or any(
-            isinstance(argument, ast.Starred) for argument in one.node.args
+        if any(keyword.arg is None for keyword in group.node.keywords) or any(
+            isinstance(argument, ast.Starred) for argument in group.node.args
         ):
             raise Unfixable("its arguments are spread: it may have this one already")
         texts = [f"{name}={literal(value, '')}" for name, value in new.items()]
-        close = self._end(one.node) - 1
-        left = [entry for entry in one.every if entry not in gone]
+        close = self._end(group.node) - 1
+        left = [entry for entry in group.every if entry not in gone]
         if not left:
             if gone:
                 raise Unfixable("all of its arguments would go")
@@ -368,14 +368,21 @@ def _groups(tree: ast.Module, source: Source) -> Iterator[tuple[str, _Group]]:
         every: list[_Entry] = []
         if isinstance(node, ast.Call):
             group, close = _call(start(node.func), end(node.func)), end(node) - 1
-            every = [_entry(group, one.arg or "", start(one), end(one), one.value, one) for one in node.keywords]
-            for at, one in enumerate(node.args):
-                every.append(_entry(group, f"#{at}", start(one), entry_end(source.text, end(one), close), one))
+            every = [
+                _entry(group, keyword.arg or "", start(keyword), end(keyword), keyword.value, keyword)
+                for keyword in node.keywords
+            ]
+            for at, expression in enumerate(node.args):
+                every.append(
+                    _entry(
+                        group, f"#{at}", start(expression), entry_end(source.text, end(expression), close), expression
+                    )
+                )
         elif isinstance(node, ast.Dict):
             group, close = f"{start(node)}{{", end(node) - 1
-            for key, one in zip(node.keys, node.values, strict=True):
-                stop = entry_end(source.text, end(one), close)
-                every.append(_entry(group, _key(key), start(one if key is None else key), stop, one))
+            for key, expression in zip(node.keys, node.values, strict=True):
+                stop = entry_end(source.text, end(expression), close)
+                every.append(_entry(group, _key(key), start(expression if key is None else key), stop, expression))
         elif isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
             target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
             group = f"{start(target)}="
@@ -430,10 +437,10 @@ def _makes_only(node: ast.expr) -> bool:
     return True
 
 
-def _wanted(one: _Group, changes: Mapping[str, object]) -> _Instead:
+def _wanted(group: _Group, changes: Mapping[str, object]) -> _Instead:
     """What stands in the fields of a group's node once it has these values; GONE of a statement that goes."""
-    node = one.node
-    entries = {id(entry.node): entry for entry in one.entries.values()}
+    node = group.node
+    entries = {id(entry.node): entry for entry in group.entries.values()}
 
     def value_of(value: ast.expr) -> ast.expr | None:
         entry = entries.get(id(value))
@@ -444,7 +451,7 @@ def _wanted(one: _Group, changes: Mapping[str, object]) -> _Instead:
 
     if isinstance(node, ast.Call):
         keywords = [(keyword.arg, value_of(keyword.value)) for keyword in node.keywords]
-        keywords += [(name, _parsed_value(value)) for name, value in changes.items() if name not in one.entries]
+        keywords += [(name, _parsed_value(value)) for name, value in changes.items() if name not in group.entries]
         return {
             (node, "keywords"): [ast.keyword(name, value) for name, value in keywords if value is not None],
             (node, "args"): [value_of(argument) for argument in node.args],
@@ -464,8 +471,8 @@ def _without(tree: ast.Module, gone: Sequence[ast.AST]) -> _Instead:
     for node in ast.walk(tree) if ids else ():
         for name in _BLOCKS:
             body = getattr(node, name, None)
-            if isinstance(body, list) and any(id(one) in ids for one in body):
-                found[node, name] = [one for one in body if id(one) not in ids]
+            if isinstance(body, list) and any(id(statement) in ids for statement in body):
+                found[node, name] = [statement for statement in body if id(statement) not in ids]
     return found
 
 
@@ -483,13 +490,13 @@ def _body_of(tree: ast.Module, statement: ast.stmt) -> list[ast.stmt] | None:
     return None
 
 
-def _same(one: ast.AST, other: ast.AST, instead: Mapping[tuple[int, str], object]) -> bool:
+def _same(node: ast.AST, other: ast.AST, instead: Mapping[tuple[int, str], object]) -> bool:
     """Whether two syntax trees are equal, their places aside.
 
     Args:
         instead: what stands in a field of a node of the first one, where that is to be another.
     """
-    pending: list[tuple[object, object]] = [(one, other)]
+    pending: list[tuple[object, object]] = [(node, other)]
     while pending:
         left, right = pending.pop()
         if type(left) is not type(right):

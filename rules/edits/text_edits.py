@@ -140,7 +140,7 @@ class _Place(Record):
     @property
     def in_flow(self) -> bool:
         """Whether it stands between brackets."""
-        return any(one.style == "flow" for one in self.around())
+        return any(node.style == "flow" for node in self.around())
 
     @property
     def parent(self) -> SyntaxNode:
@@ -167,10 +167,10 @@ class FileTree:
         if root is None:
             raise Unfixable("the file holds no single document")
         self.root = root
-        twice = [one for one in document.problems if one.code == "duplicate-key"]
+        twice = [problem for problem in document.problems if problem.code == "duplicate-key"]
         # Of several equal keys the last one counts; any other can go.
-        losers = {one.related.start for one in twice if one.related is not None}
-        self.winners = {one.span.start for one in twice} - losers
+        losers = {problem.related.start for problem in twice if problem.related is not None}
+        self.winners = {problem.span.start for problem in twice} - losers
         self.aliased: set[int] = set()
         self._names: dict[int, frozenset[str]] = {}  # the keys of maps, by the map's identity
         self._starting: dict[int, list[_Place]] = {}  # by where they begin: a file may have a fix on every line
@@ -352,7 +352,7 @@ class FileTree:
         """The lines within an entry that are comments alone, to stand in its place: they stay when it goes."""
         if "#" not in self.text[start:end] or key.value.kind == "scalar":
             return ""
-        texts = sorted((one.start, one.end) for one in _below(key.value) if one.kind == "scalar")
+        texts = sorted((node.start, node.end) for node in _below(key.value) if node.kind == "scalar")
         indent = " " * (key.parsed.origin - self._line_start(key.parsed.origin))
         kept = []
         here = key.parsed.end

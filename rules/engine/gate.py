@@ -34,7 +34,7 @@ OPERATORS = ("==", "!=", ">=", "<=", ">", "<")
 LAYERS = ("none", "some", "all")
 SWITCH = ("false", "true")
 PRECISIONS = ("no", "fp16", "bf16", "fp8")
-CLASSES = (DELAYED_SCALING, *(one.name for one in BLOCK_SCALINGS), "Float8LinearConfig")
+CLASSES = (DELAYED_SCALING, *(scaling.name for scaling in BLOCK_SCALINGS), "Float8LinearConfig")
 FORMS = ("HYBRID", "E4M3", "E5M2")
 TORCHAO = ("tensorwise", "rowwise", "rowwise_with_gw_hp")
 _WITH_BOTH = "it depends on releases that are not known"
@@ -158,12 +158,12 @@ def required(requirements: Iterable[Requirement], outcome: Outcome, earlier: Out
     Args:
         earlier: the outcome with earlier releases, where versions had to be assumed: what is required holds in both.
     """
-    return tuple(_required(one, outcome, earlier) for one in requirements)
+    return tuple(_required(requirement, outcome, earlier) for requirement in requirements)
 
 
-def _required(one: Requirement, outcome: Outcome, earlier: Outcome | None) -> Required:
-    newest = _answer(one, outcome)
-    before = newest if earlier is None else _answer(one, earlier)
+def _required(requirement: Requirement, outcome: Outcome, earlier: Outcome | None) -> Required:
+    newest = _answer(requirement, outcome)
+    before = newest if earlier is None else _answer(requirement, earlier)
     if newest.value == before.value and newest.met == before.met:
         return newest
     if newest.met is None or before.met is None:
@@ -171,7 +171,7 @@ def _required(one: Requirement, outcome: Outcome, earlier: Outcome | None) -> Re
     said = f"{newest.said} with the newest releases, {before.said} with earlier ones"
     if newest.met == before.met:
         return newest._replace(value=None, both=said)
-    return Required(one.text, None, None, _WITH_BOTH, KNOWLEDGE["packages"], said)
+    return Required(requirement.text, None, None, _WITH_BOTH, KNOWLEDGE["packages"], said)
 
 
 def in_words(value: object) -> str:
@@ -179,25 +179,25 @@ def in_words(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _answer(one: Requirement, outcome: Outcome) -> Required:
-    known = NAMES[one.name]
+def _answer(requirement: Requirement, outcome: Outcome) -> Required:
+    known = NAMES[requirement.name]
     try:
         value, why = known.read(outcome)
     except Undecided as reason:
-        return Required(one.text, None, None, reason.what, KNOWLEDGE.get(reason.needs, reason.needs))
+        return Required(requirement.text, None, None, reason.what, KNOWLEDGE.get(reason.needs, reason.needs))
     shown = ", ".join(value) if isinstance(value, tuple) else value
-    return Required(one.text, value is not None and _holds(one, known, value), shown, why)
+    return Required(requirement.text, value is not None and _holds(requirement, known, value), shown, why)
 
 
-def _holds(one: Requirement, known: Name, value: object) -> bool:
+def _holds(requirement: Requirement, known: Name, value: object) -> bool:
     if isinstance(value, tuple):  # of the words that tell a recipe
-        return (str(one.value) in value) == (one.operator == "==")
+        return (str(requirement.value) in value) == (requirement.operator == "==")
     if not known.words:
         numbers = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return numbers and _compared(one.operator, float(str(value)), float(one.value))
+        return numbers and _compared(requirement.operator, float(str(value)), float(requirement.value))
     if known.ranked:
-        return _compared(one.operator, known.words.index(str(value)), known.words.index(str(one.value)))
-    return (str(value).lower() == str(one.value).lower()) == (one.operator == "==")
+        return _compared(requirement.operator, known.words.index(str(value)), known.words.index(str(requirement.value)))
+    return (str(value).lower() == str(requirement.value).lower()) == (requirement.operator == "==")
 
 
 def _compared(operator: str, value: float, wanted: float) -> bool:

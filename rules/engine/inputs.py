@@ -46,14 +46,14 @@ class Requested(Record):
 def requested(run: Run) -> Requested:
     """What a run's files and its command ask for."""
     asking: list[Setting] = []
-    by_script = tuple(one.setting for one in run.script.own if one.sure)
+    by_script = tuple(own_fp8.setting for own_fp8 in run.script.own if own_fp8.sure)
     perhaps = run.script.perhaps or run.launch.unknown
     for ask in (_by_launch, _by_training, _by_script, _by_variable):
         try:
             asking.extend(ask(run))
         except Undecided as reason:
             perhaps = perhaps or reason.what
-    perhaps = perhaps or next((one.needs for one in run.unread if _may_ask(one, run)), "")
+    perhaps = perhaps or next((unread.needs for unread in run.unread if _may_ask(unread, run)), "")
     backend, recipe = _how(run)
     return Requested(tuple(asking), backend, recipe, by_script, perhaps)
 

@@ -70,21 +70,23 @@ def _common(newest: Result, earlier: Result, outcome: Outcome, before: Outcome) 
     Args:
         before: the outcome with the earlier ones.
     """
-    places = {(one.rule, one.span) for one in newest.findings} & {(one.rule, one.span) for one in earlier.findings}
-    findings = tuple(one for one in newest.findings if (one.rule, one.span) in places)
-    open_ = {one.rule: one for one in (*newest.undecided, *earlier.undecided)}
+    places = {(finding.rule, finding.span) for finding in newest.findings} & {
+        (finding.rule, finding.span) for finding in earlier.findings
+    }
+    findings = tuple(finding for finding in newest.findings if (finding.rule, finding.span) in places)
+    open_ = {undecided.rule: undecided for undecided in (*newest.undecided, *earlier.undecided)}
     packages = ", ".join(sorted(outcome.stack.assumed)).replace("_", " ")
     for found, there, other in ((newest, outcome, before), (earlier, before, outcome)):
-        for one in found.findings:
-            if (one.rule, one.span) in places or one.last_resort:
+        for finding in found.findings:
+            if (finding.rule, finding.span) in places or finding.last_resort:
                 continue
-            lacking = open_.get(one.rule) or UndecidedRule(
-                one.rule, f"the versions of {packages}", KNOWLEDGE["packages"]
+            lacking = open_.get(finding.rule) or UndecidedRule(
+                finding.rule, f"the versions of {packages}", KNOWLEDGE["packages"]
             )
-            if not lacking.depends and one.severity == ERROR:
-                lacking = lacking._replace(depends=_depends(one, there, other))
-            open_[one.rule] = lacking
-    crashes = {one.rule: one for one in (*newest.crashes, *earlier.crashes)}
+            if not lacking.depends and finding.severity == ERROR:
+                lacking = lacking._replace(depends=_depends(finding, there, other))
+            open_[finding.rule] = lacking
+    crashes = {failure.rule: failure for failure in (*newest.crashes, *earlier.crashes)}
     return Result(findings, tuple(open_[rule] for rule in sorted(open_)), tuple(crashes.values()))
 
 
@@ -93,15 +95,19 @@ def _depends(found: Finding, outcome: Outcome, other: Outcome) -> str:
     assumed, others = outcome.stack.assumed, other.stack.assumed
     unlike = {name: release for name, release in assumed.items() if others.get(name) != release}
     words = [f"{name.replace('_', ' ')} {release}" for name, release in sorted((unlike or assumed).items())]
-    named = [one for one in words if one in found.message or one in found.label]
+    named = [word for word in words if word in found.message or word in found.label]
     where = "" if found.span is None else f" ({found.span.file}:{found.span.line})"
     return f"with {', '.join(named or words)}: {found.message}{where}"
 
 
 def _without_last_resort(findings: tuple[Finding, ...], rules: Sequence[Rule]) -> tuple[Finding, ...]:
     """Leave out "something is wrong" where another error says what: that the run ends, only where one says that."""
-    if not any(one.last_resort for one in findings):
+    if not any(finding.last_resort for finding in findings):
         return findings
-    ending = {one.id for one in rules if "ends" in one.claims}
-    said = {one.rule for one in findings if one.severity == "error" and not one.last_resort}
-    return tuple(one for one in findings if not one.last_resort or not (said & ending if one.rule in ending else said))
+    ending = {rule.id for rule in rules if "ends" in rule.claims}
+    said = {finding.rule for finding in findings if finding.severity == "error" and not finding.last_resort}
+    return tuple(
+        finding
+        for finding in findings
+        if not finding.last_resort or not (said & ending if finding.rule in ending else said)
+    )

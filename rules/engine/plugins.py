@@ -32,8 +32,8 @@ def load(name: str, taken: Iterable[Rule]) -> Plugin:
     """
     try:
         rules = tuple(_rules(_loaded(name)))
-        for one in rules:
-            _check(one, name, [*taken, *(other for other in rules if other is not one)])
+        for rule in rules:
+            _check(rule, name, [*taken, *(other for other in rules if other is not rule)])
     except Exception as error:  # noqa: BLE001  a plug-in's fault is reported as such, and the other rules go on
         return Plugin((), crash(f"plug-in {name}", error))
     return Plugin(rules)
@@ -60,13 +60,15 @@ def _rules(loaded: object) -> Sequence[Rule]:
     return rules
 
 
-def _check(one: Rule, name: str, others: Iterable[Rule]) -> None:
-    if not ID.fullmatch(one.id) or one.id.startswith("FP"):
-        raise ValueError(f"{one.id!r} is no id for a plug-in's rule: capitals other than FP, then a number, as ACME101")
-    if one.severity not in SEVERITIES:
-        raise ValueError(f"{one.id}: {one.severity!r} is no severity; there are {', '.join(SEVERITIES)}")
-    for needed in one.needs:
+def _check(rule: Rule, name: str, others: Iterable[Rule]) -> None:
+    if not ID.fullmatch(rule.id) or rule.id.startswith("FP"):
+        raise ValueError(
+            f"{rule.id!r} is no id for a plug-in's rule: capitals other than FP, then a number, as ACME101"
+        )
+    if rule.severity not in SEVERITIES:
+        raise ValueError(f"{rule.id}: {rule.severity!r} is no severity; there are {', '.join(SEVERITIES)}")
+    for needed in rule.needs:
         if not is_input(needed):
-            raise TypeError(f"{one.id}: no input of a rule is called {needed}")
-    if any(other.id == one.id or other.name == one.name for other in others):
-        raise ValueError(f"{one.id} {one.name} of the plug-in {name} is taken")
+            raise TypeError(f"{rule.id}: no input of a rule is called {needed}")
+    if any(other.id == rule.id or other.name == rule.name for other in others):
+        raise ValueError(f"{rule.id} {rule.name} of the plug-in {name} is taken")

@@ -94,60 +94,60 @@ def run_rules(inputs: Inputs, rules: Iterable[Rule]) -> Result:
     line = inputs.run.launch.line
     unseen = inputs.run.facts.unseen
     asks_more = concerns_fp8 and bool(unseen)
-    unread: dict[str, Unread] = {one.input: one for one in inputs.run.unread}
-    for one in rules:
-        if unread and (lacking := _lacking(one, unread, there)) is not None:
-            undecided.append(UndecidedRule(one.id, lacking.needs, lacking.command))
+    unread: dict[str, Unread] = {file.input: file for file in inputs.run.unread}
+    for rule in rules:
+        if unread and (lacking := _lacking(rule, unread, there)) is not None:
+            undecided.append(UndecidedRule(rule.id, lacking.needs, lacking.command))
             continue
-        if not one.subjects <= there:
+        if not rule.subjects <= there:
             continue
-        if not one.knowledge <= there:
+        if not rule.knowledge <= there:
             if concerns_fp8:
-                undecided.append(_missing(one, there, unseen))
+                undecided.append(_missing(rule, there, unseen))
             continue
         before = len(findings)
         try:
-            for found in one.check(*map(values.__getitem__, one.parameters)):
-                findings.append(_finding(one, found, line))  # noqa: PERF401  a generator more would cost more than it says
-            if asks_more and "variables" in one.knowledge and len(findings) == before:
-                undecided.append(_unseen(one, unseen))
+            for found in rule.check(*map(values.__getitem__, rule.parameters)):
+                findings.append(_finding(rule, found, line))  # noqa: PERF401  a generator more would cost more than it says
+            if asks_more and "variables" in rule.knowledge and len(findings) == before:
+                undecided.append(_unseen(rule, unseen))
         except Undecided as reason:
-            told = _undecided(one, reason, unseen)
+            told = _undecided(rule, reason, unseen)
             if told is not None:
                 undecided.append(told)
             else:  # a word that no kind of facts has tells nobody what to do
-                crashes.append(crash(one.id, reason))
+                crashes.append(crash(rule.id, reason))
         except Exception as error:  # noqa: BLE001  a rule's fault is reported as such, and the other rules go on
-            crashes.append(crash(one.id, error))
+            crashes.append(crash(rule.id, error))
     return Result(ordered(findings), tuple(undecided), tuple(crashes))
 
 
-def _missing(one: Rule, there: Collection[str], unseen: str) -> UndecidedRule:
+def _missing(rule: Rule, there: Collection[str], unseen: str) -> UndecidedRule:
     """That a rule lacks what nobody looked at."""
-    missing = [name for name in one.needs if name in one.knowledge and name not in there]
+    missing = [name for name in rule.needs if name in rule.knowledge and name not in there]
     if missing[0] == "variables" and unseen:
-        return _unseen(one, unseen)
-    return UndecidedRule(one.id, ", ".join(CALLED.get(name, name) for name in missing), KNOWLEDGE[missing[0]])
+        return _unseen(rule, unseen)
+    return UndecidedRule(rule.id, ", ".join(CALLED.get(name, name) for name in missing), KNOWLEDGE[missing[0]])
 
 
-def _undecided(one: Rule, reason: Undecided, unseen: str) -> UndecidedRule | None:
+def _undecided(rule: Rule, reason: Undecided, unseen: str) -> UndecidedRule | None:
     """What a rule says that it lacks; None where nothing would get it."""
     if unseen and reason.needs == "variables":
-        return _unseen(one, unseen)
+        return _unseen(rule, unseen)
     command = reason.needs if " " in reason.needs else DECIDES.get(reason.needs)
-    return None if command is None else UndecidedRule(one.id, shown(reason.what), shown(command))
+    return None if command is None else UndecidedRule(rule.id, shown(reason.what), shown(command))
 
 
-def _unseen(one: Rule, unseen: str) -> UndecidedRule:
+def _unseen(rule: Rule, unseen: str) -> UndecidedRule:
     """That a rule found nothing in the variables that are known, and something may set others."""
-    return UndecidedRule(one.id, f"{unseen} may set any variable", "fp8check where that can be looked at")
+    return UndecidedRule(rule.id, f"{unseen} may set any variable", "fp8check where that can be looked at")
 
 
-def _lacking(one: Rule, unread: Mapping[str, Unread], there: Collection[str]) -> Unread | None:
+def _lacking(rule: Rule, unread: Mapping[str, Unread], there: Collection[str]) -> Unread | None:
     """The file that decides a rule and that could not be read; None with none, and where the rule does not apply."""
-    if not {*there, *unread} >= one.subjects:
+    if not {*there, *unread} >= rule.subjects:
         return None
-    return next((file for name, file in unread.items() if name in one.reads), None)
+    return next((file for name, file in unread.items() if name in rule.reads), None)
 
 
 def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -155,23 +155,23 @@ def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=_order))
 
 
-def _finding(one: Rule, found: Found, line: Line | None) -> Finding:
+def _finding(rule: Rule, found: Found, line: Line | None) -> Finding:
     related = found.related
     if line is not None:
         related = tuple([Related(placed(other.place, line), other.message) for other in related])
     return Finding(
-        one.id,
-        one.name,
-        one.severity,
+        rule.id,
+        rule.name,
+        rule.severity,
         found.message,
-        _span(one, found, line),
+        _span(rule, found, line),
         found.label,
         related,
         found.notes,
         found.help,
         found.fix,
-        one.may_end,
-        one.last_resort,
+        rule.may_end,
+        rule.last_resort,
         found.action,
     )
 
@@ -181,10 +181,10 @@ def _finding(one: Rule, found: Found, line: Line | None) -> Finding:
 _OF_THE_RUN = ("FP1", "FP2", "FP3", "FP4", "FP5", "FP995", "FP996")
 
 
-def _span(one: Rule, found: Found, line: Line | None) -> Span | None:
+def _span(rule: Rule, found: Found, line: Line | None) -> Span | None:
     """Where a finding stands; what stands in no file, and is about the run, at the line of a script that starts it."""
     span = placed(found.place, line)
-    return line.span if span is None and line is not None and one.id.startswith(_OF_THE_RUN) else span
+    return line.span if span is None and line is not None and rule.id.startswith(_OF_THE_RUN) else span
 
 
 def crash(name: str, error: Exception) -> Crash:

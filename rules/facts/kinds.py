@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 def kinds(every: Iterable[Facts]) -> list[Facts]:
     """The facts of each kind of machine once, in their order, with the names of the machines that have them."""
     found: list[tuple[Facts, Facts, list[str]]] = []
-    for one in every:
-        alike, name = _of_its_kind(one), one.host or one.path or "?"
+    for facts in every:
+        alike, name = _of_its_kind(facts), facts.host or facts.path or "?"
         names = next((names for other, _, names in found if other == alike), None)
         if names is None:
-            found.append((alike, one, [name]))
+            found.append((alike, facts, [name]))
         elif name not in names:
             names.append(name)
     return [first._replace(machines=tuple(names)) for _, first, names in found]

@@ -126,7 +126,7 @@ def _beside_first(found: list[_Metadata]) -> Iterator[str]:
     PYTHONPATH, the user's own folder and an environment over the system's packages put one in front on purpose.
     """
     first = os.path.dirname(found[0].path)
-    return (one.version for one in found if os.path.dirname(one.path) == first)
+    return (metadata.version for metadata in found if os.path.dirname(metadata.path) == first)
 
 
 def _entries(folder: str) -> list[str]:

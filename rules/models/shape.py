@@ -126,7 +126,7 @@ class ModelShape(Record):
     @property
     def linear_parameters(self) -> int:
         """Parameters of all Linear layers of the text model: the sum over linears(), without making each."""
-        block, dense = (sum(one.parameters for one in layers) for layers in (self.block, self.dense_block))
+        block, dense = (sum(linear.parameters for linear in layers) for layers in (self.block, self.dense_block))
         head = self.head.parameters if self.head is not None else 0
         front = min(self.dense_layers, self.layers)
         return front * dense + (self.layers - front) * block + head

@@ -18,15 +18,17 @@ def refused_gone(site: Site) -> Iterator[Action]:
     """Keys that a loader does not know, all of them gone."""
     error = site.outcome.error
     because, flag = (error.because, error.flag) if error is not None else ((), "")
-    refused = {one.origin.span for one in because if one.origin.span is not None}
-    elsewhere = [one for one in because if one.origin.span is None or one.origin.span.file not in _paths(site)]
-    yield from site.act(*(site.write(one, ABSENT) for one in elsewhere))
+    refused = {setting.origin.span for setting in because if setting.origin.span is not None}
+    elsewhere = [
+        setting for setting in because if setting.origin.span is None or setting.origin.span.file not in _paths(site)
+    ]
+    yield from site.act(*(site.write(setting, ABSENT) for setting in elsewhere))
     config = site.run.accelerate
     files = ((site.training, site.trainer.top), (site.accelerate, config.top if config is not None else None))
     for file, top in files:
         if file is None or top is None:
             continue
-        names = [name for name, one in top.settings() if one.origin.span in refused or name == flag]
+        names = [name for name, setting in top.settings() if setting.origin.span in refused or name == flag]
         yield from site.act(Assign(file, (name,), ABSENT) for name in names)
 
 

@@ -193,7 +193,7 @@ def words_gone(site: Site) -> Iterator[Action]:
     refused, error = site.run.script.refused, site.outcome.error
     words = [] if refused is None else [str(refused.value)]
     if error is not None and error.code == "unknown-training-key":
-        words += [one.origin.flag for one in error.because if one.origin.flag is not None]
+        words += [setting.origin.flag for setting in error.because if setting.origin.flag is not None]
     command = site.command
     for word in words:
         command = without_word(command, word) or command

@@ -140,7 +140,7 @@ def everything_bf16(site: Site) -> Iterator[Action]:
         keys = dict.fromkeys((*site.trainer.fp8_keys, "fp8"))  # where a trainer has no such key, too
         if site.trainer.hands_on("mixed_precision"):
             keys["mixed_precision"] = None  # which TRL's command gives to accelerate launch
-        rest = [one for action in accelerate_bf16(site) for one in action.assigns]
+        rest = [assign for action in accelerate_bf16(site) for assign in action.assigns]
         yield from site.act(flags.assigns, site.without(*keys), rest, launch=flags.launch)
         if flags.assigns:  # where no flag can be set, the file's precision counts
             yield from site.act(site.without(*keys), rest)

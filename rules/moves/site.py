@@ -77,7 +77,7 @@ class Site(Record):
         Args:
             backend: one that has to be installed for it.
         """
-        assigns = tuple(one for part in parts for one in part)
+        assigns = tuple(assign for part in parts for assign in part)
         if assigns or launch is not None:
             yield Action(self.why, assigns, launch, packages=self.lacking(backend))
 
@@ -102,7 +102,7 @@ class Site(Record):
 
         None where there is neither a file nor anything else that sets some of it.
         """
-        return [one for key, value in entries for one in self._in_training(key, value)]
+        return [assign for key, value in entries for assign in self._in_training(key, value)]
 
     def _in_training(self, key: str, value: object) -> list[Assign]:
         setting = self.trainer.top.get(key)
@@ -134,11 +134,11 @@ class Site(Record):
         Raises:
             Unfixable: it cannot be written there.
         """
-        options = [one for one in action.assigns if one.file == COMMAND]
+        options = [assign for assign in action.assigns if assign.file == COMMAND]
         launch = action.launch
-        for one in options:
-            launch = with_option(self.command if launch is None else launch, one.path[0], one.value)
-        assigns = tuple(one for one in action.assigns if one.file != COMMAND)
+        for assign in options:
+            launch = with_option(self.command if launch is None else launch, assign.path[0], assign.value)
+        assigns = tuple(assign for assign in action.assigns if assign.file != COMMAND)
         line = self.run.launch.line
         if launch is not None and line is not None and self.scripts is not None:
             from shlex import split
@@ -159,7 +159,10 @@ class Site(Record):
 
 def without_words(assigns: list[Assign]) -> list[Assign]:
     """The same, with what a word of the command would switch off gone from it."""
-    return [one._replace(value=ABSENT) if one.file == COMMAND and one.value is False else one for one in assigns]
+    return [
+        assign._replace(value=ABSENT) if assign.file == COMMAND and assign.value is False else assign
+        for assign in assigns
+    ]
 
 
 def known(read: Callable[[], Setting | None]) -> Setting | None:

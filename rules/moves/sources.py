@@ -117,10 +117,10 @@ class PythonSource:
 def _before(edits: Sequence[TextEdit], at: int) -> int:
     """Where a character stood before these edits."""
     moved = 0
-    for one in edits:
-        if one.start + moved >= at:
+    for edit in edits:
+        if edit.start + moved >= at:
             break
-        moved += len(one.text) - (one.end - one.start)
+        moved += len(edit.text) - (edit.end - edit.start)
     return at - moved
 
 
@@ -221,11 +221,11 @@ class Scripts(Record):
     def beside(self, settings: Iterable[Setting], name: str, value: object) -> list[Assign]:
         """An argument beside the first of these settings that is one of a Trainer's arguments; none where none is."""
         for setting in settings:
-            for one in self.write(setting, value):
-                source = self.sources[one.file]
-                called = source.file.called(one.path[0]) if isinstance(source, PythonSource) else ""
+            for assign in self.write(setting, value):
+                source = self.sources[assign.file]
+                called = source.file.called(assign.path[0]) if isinstance(source, PythonSource) else ""
                 if isinstance(source, PythonSource) and _takes_arguments(called):
-                    there = f"{one.path[0].partition(' ')[0]} {name}"
+                    there = f"{assign.path[0].partition(' ')[0]} {name}"
                     return [self._assign(source, there, value)]
         return []
 
@@ -240,7 +240,7 @@ class Scripts(Record):
             return []
         source, number = found
         data = self._data(source.document.path)
-        made = hunks([one.text for one in line.words], words)
+        made = hunks([place.text for place in line.words], words)
         changed = source.file.with_words(data, number, made) if made else {}
         return [Assign(source.document.path, (name,), value) for name, value in changed.items()]
 
@@ -286,6 +286,13 @@ class Scripts(Record):
         source = self.sources.get(line.span.file)
         if not isinstance(source, ShellSource):
             return None
-        now = next((one for one in self.documents if one.path == line.span.file and isinstance(one, ShellScript)), None)
+        now = next(
+            (
+                document
+                for document in self.documents
+                if document.path == line.span.file and isinstance(document, ShellScript)
+            ),
+            None,
+        )
         number = None if now is None else source.file.number_of(now, line)
         return None if number is None else (source, number)

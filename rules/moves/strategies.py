@@ -56,7 +56,7 @@ STRATEGIES = (
     Strategy("DEEPSPEED", "deepspeed_config", _ZERO2),
 )
 
-SHARDING = frozenset(one.kind for one in STRATEGIES if one.section)
+SHARDING = frozenset(strategy.kind for strategy in STRATEGIES if strategy.section)
 
 
 # Whole weights can be saved: else a script's get_state_dict() raises ValueError. zero3_init_flag is for who loads a
@@ -82,46 +82,46 @@ def sharded_most(site: Site) -> Iterator[Action]:
 
 
 def _spread(site: Site, config: AccelerateConfig, processes: int, ways: tuple[Strategy, ...]) -> Iterator[Action]:
-    for one in ways:
-        if one.alone != (processes == 1) or (one is not ZERO3 and _is_there(site, one)):
+    for strategy in ways:
+        if strategy.alone != (processes == 1) or (strategy is not ZERO3 and _is_there(site, strategy)):
             continue
         gone: list[tuple[tuple[str, ...], object]] = [
-            ((name,), ABSENT) for name in SECTIONS if name in config.top and name != one.section
+            ((name,), ABSENT) for name in SECTIONS if name in config.top and name != strategy.section
         ]
-        own: list[tuple[tuple[str, ...], object]] = [(("distributed_type",), one.kind)]
-        if one.section:
-            gathers = {"zero3_init_flag": True} if one is ZERO3 and site.trainer.loads_in_shards else {}
-            own.append(((one.section,), {**one.settings, **gathers, **_accumulation(site, one)}))
+        own: list[tuple[tuple[str, ...], object]] = [(("distributed_type",), strategy.kind)]
+        if strategy.section:
+            gathers = {"zero3_init_flag": True} if strategy is ZERO3 and site.trainer.loads_in_shards else {}
+            own.append(((strategy.section,), {**strategy.settings, **gathers, **_accumulation(site, strategy)}))
         trainer = site.trainer
         elsewhere = site.without(trainer.deepspeed_key, "fsdp", trainer.fsdp_key, "fsdp_version")
         for action in site.act(site.in_accelerate(*own, *gone), elsewhere):
-            yield action._replace(packages=_lacking(site, one))
+            yield action._replace(packages=_lacking(site, strategy))
 
 
-def _accumulation(site: Site, one: Strategy) -> dict[str, object]:
+def _accumulation(site: Site, strategy: Strategy) -> dict[str, object]:
     """The steps in the place of "auto", of which only a Trainer makes a number: those of the script's Accelerator."""
     source = site.run.script.source
     maker = None if source is None else source.accelerator
-    if one.kind != "DEEPSPEED" or site.trainer.is_huggingface or maker is None:
+    if strategy.kind != "DEEPSPEED" or site.trainer.is_huggingface or maker is None:
         return {}
     steps = maker.keywords.get("gradient_accumulation_steps")
     return {"gradient_accumulation_steps": steps.value if steps is not None and isinstance(steps.value, int) else 1}
 
 
-def _lacking(site: Site, one: Strategy) -> dict[str, str]:
+def _lacking(site: Site, strategy: Strategy) -> dict[str, str]:
     """DeepSpeed in its newest release, where the run is to be spread by it and it is known to be absent."""
-    absent = one.kind == "DEEPSPEED" and site.stack.has("deepspeed") is False
+    absent = strategy.kind == "DEEPSPEED" and site.stack.has("deepspeed") is False
     return {"deepspeed": NEWEST["deepspeed"]} if absent else {}
 
 
-def _is_there(site: Site, one: Strategy) -> bool:
+def _is_there(site: Site, strategy: Strategy) -> bool:
     """Whether the run is spread that way already; FSDP counts in its second version only."""
     config = site.run.accelerate
     kind = known(lambda: config.distributed_type if config is not None else None)
-    if kind is None or kind.is_later or kind.value != one.kind:
+    if kind is None or kind.is_later or kind.value != strategy.kind:
         return False
     state = site.outcome.accelerator
-    return one.kind != "FSDP" or state is None or state.is_fsdp2
+    return strategy.kind != "FSDP" or state is None or state.is_fsdp2
 
 
 def fsdp_in_file(site: Site) -> Iterator[Action]:
@@ -166,9 +166,9 @@ def new_file(site: Site, backend: str) -> Iterator[Assign]:
 
 def new_files_in_bf16(site: Site, processes: int) -> Iterator[list[Assign]]:
     """The entries of an Accelerate file that shards a run in BF16, one way after the other; none for what is absent."""
-    for one in STRATEGIES:
-        if one.section and not _lacking(site, one):
-            made = {**entries(one, processes, "", machines=site.machines), "mixed_precision": "bf16"}
+    for strategy in STRATEGIES:
+        if strategy.section and not _lacking(site, strategy):
+            made = {**entries(strategy, processes, "", machines=site.machines), "mixed_precision": "bf16"}
             del made["fp8_config"]
             yield [Assign(site.new_file, (key,), value) for key, value in made.items()]
 

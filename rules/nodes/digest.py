@@ -65,9 +65,9 @@ def digest(node: Node) -> Digest:
     gpus = node.seen or ()
     verdict = worst([node.verdict, *_verdicts([*node.reports, *gpus])])
     reasons = dict.fromkeys((*node.why, *_errors(node.reports), *_of_gpus(gpus)))
-    why = tuple(dict.fromkeys(kept(one, LONGEST_REASON) for one in list(reasons)[:MOST_REASONS]))
+    why = tuple(dict.fromkeys(kept(reason, LONGEST_REASON) for reason in list(reasons)[:MOST_REASONS]))
     values = dict(_values(node.facts))
-    results = sorted({_result(one) for one in gpus})
+    results = sorted({_result(gpu) for gpu in gpus})
     if results:
         values["FP8 result"] = kept(" / ".join(results))
     few = sorted(values.items())[:MOST_VALUES]
@@ -83,26 +83,26 @@ def digest(node: Node) -> Digest:
 def _verdicts(parts: Iterable[Data]) -> Iterator[Verdict]:
     """What reports and GPUs say of themselves: a node is no better than they are."""
     said: Mapping[object, Verdict] = {"fail": "fail", "warn": "warn", "pass": "pass"}
-    for one in parts:
-        verdict = one.get("verdict")
+    for part in parts:
+        verdict = part.get("verdict")
         yield said.get(verdict, "undecided") if isinstance(verdict, str) else "undecided"
 
 
 def _errors(reports: Iterable[Data]) -> Iterator[str]:
     for report in reports:
         findings = report.get("findings")
-        for one in findings if isinstance(findings, list) else ():
-            if isinstance(one, dict) and one.get("severity") == "error":
-                yield f"{_text(one.get('rule'))} {_text(one.get('message'))}"
+        for finding in findings if isinstance(findings, list) else ():
+            if isinstance(finding, dict) and finding.get("severity") == "error":
+                yield f"{_text(finding.get('rule'))} {_text(finding.get('message'))}"
         if report.get("verdict") == "undecided":
             yield "the check of the run is undecided there"
 
 
 def _of_gpus(gpus: Iterable[Data]) -> Iterator[str]:
-    for one in gpus:
-        why = one.get("why")
+    for gpu in gpus:
+        why = gpu.get("why")
         for text in why if isinstance(why, list) else ():
-            yield f"GPU {_text(one.get('gpu'))}: {_text(text)}"
+            yield f"GPU {_text(gpu.get('gpu'))}: {_text(text)}"
 
 
 def _text(value: object) -> str:

@@ -66,9 +66,9 @@ class Drift(Record):
 def drift(nodes: Sequence[Digest]) -> list[Drift]:
     """Where these nodes differ, in the order of the subjects; one digest a node."""
     kinds: dict[Values, list[str]] = defaultdict(list)
-    for one in nodes:
-        if one.values:
-            kinds[one.values].append(one.host)
+    for digest in nodes:
+        if digest.values:
+            kinds[digest.values].append(digest.host)
     found = [*_of_values(kinds), *_of_speed(nodes), *_of_clocks(nodes), *_of_numbers(nodes)]
     return sorted(found, key=lambda one: one.subject)
 
@@ -105,8 +105,8 @@ def _few(not_told: Sequence[Drift]) -> Iterator[Drift]:
     yield from ranked[:MOST_NOT_TOLD]
     more = ranked[MOST_NOT_TOLD:]
     if more:
-        hosts = sorted({host for one in more for host in one.others[0].hosts})
-        count = max(one.count for one in more)
+        hosts = sorted({host for difference in more for host in difference.others[0].hosts})
+        count = max(difference.count for difference in more)
         other = Other("not known", tuple(hosts))
         yield Drift(f"other subjects ({len(more):,})", "undecided", "what others tell", count, (other,))
 
@@ -175,7 +175,7 @@ def wrong_in_words(value: float | None) -> str:
 
 def _by_kind(nodes: Iterable[Digest]) -> dict[str, list[tuple[str, GpuDigest]]]:
     found: dict[str, list[tuple[str, GpuDigest]]] = defaultdict(list)
-    for one in nodes:
-        for gpu in one.gpus:
-            found[gpu.kind].append((one.host, gpu))
+    for digest in nodes:
+        for gpu in digest.gpus:
+            found[gpu.kind].append((digest.host, gpu))
     return found

@@ -63,19 +63,19 @@ class Fleet(Record):
         return self._those("undecided")
 
     def _those(self, *verdicts: Verdict) -> tuple[str, ...]:
-        return tuple(one.host for one in self.nodes if one.verdict in verdicts)
+        return tuple(standing.host for standing in self.nodes if standing.verdict in verdicts)
 
     @property
     def reasons(self) -> list[tuple[Verdict, str, tuple[str, ...]]]:
         """What speaks against nodes but for the drift, the worst first, and against which of them."""
-        differ = {differs(one, other.value) for one in self.drift for other in one.others}
+        differ = {differs(difference, other.value) for difference in self.drift for other in difference.others}
         by_reason: dict[str, list[Standing]] = defaultdict(list)
-        for one in self.nodes:
-            for why in one.why:
+        for standing in self.nodes:
+            for why in standing.why:
                 if why not in differ:
-                    by_reason[why].append(one)
+                    by_reason[why].append(standing)
         found = [
-            (worst([one.verdict for one in those]), why, tuple(one.host for one in those))
+            (worst([standing.verdict for standing in those]), why, tuple(standing.host for standing in those))
             for why, those in by_reason.items()
         ]
         return sorted(found, key=lambda each: (WORST.index(each[0]), -len(each[2]), each[1]))
@@ -86,9 +86,9 @@ def fleet(known: Merged) -> Fleet:
     told = {host: digests[0] for host, digests in known.nodes.items() if len(digests) == 1}
     whys: dict[str, list[str]] = defaultdict(list)
     verdicts: dict[str, list[Verdict]] = defaultdict(list)
-    for host, one in told.items():
-        whys[host].extend(one.why)
-        verdicts[host].append(one.verdict)
+    for host, digest in told.items():
+        whys[host].extend(digest.why)
+        verdicts[host].append(digest.verdict)
     for host, digests in known.nodes.items():
         if len(digests) > 1:
             _say(whys, verdicts, host, f"it reported {len(digests)} times, each time something else", "undecided")
@@ -115,18 +115,18 @@ def _say(whys: dict[str, list[str]], verdicts: dict[str, list[Verdict]], host: s
     verdicts[host].append(verdict)
 
 
-def differs(one: Drift, value: str) -> str:
+def differs(difference: Drift, value: str) -> str:
     """What is said of a node that differs."""
-    if one.usual is None:
-        return f"{one.subject}: {value}, and no value is that of more than half of the nodes"
-    return f"{one.subject}: {value}; usual is {one.usual}"
+    if difference.usual is None:
+        return f"{difference.subject}: {value}, and no value is that of more than half of the nodes"
+    return f"{difference.subject}: {value}; usual is {difference.usual}"
 
 
 def _verdict(
     nodes: Sequence[Standing], differences: Sequence[Drift], absent: int, unread: Sequence[tuple[str, str]]
 ) -> Verdict:
-    said: list[Verdict] = [one.verdict for one in nodes]
-    said += ["fail" for one in differences if one.weight == "error"]
+    said: list[Verdict] = [standing.verdict for standing in nodes]
+    said += ["fail" for difference in differences if difference.weight == "error"]
     if absent or unread or not nodes:
         said.append("undecided")
     return worst(said)

@@ -63,8 +63,8 @@ class Merged:
     def merge(self, other: Merged) -> None:
         """All that the other one knows."""
         for told in other.nodes.values():
-            for one in told:
-                self.add(one)
+            for digest in told:
+                self.add(digest)
         for name, why in other.unread.items():
             self.add_unread(name, why)
         self.expected |= other.expected
@@ -90,9 +90,9 @@ class Merged:
         kinds: dict[Values, int] = {}
         nodes = []
         for host in sorted(self.nodes):
-            for one in sorted(self.nodes[host], key=repr):
-                kind = kinds.setdefault(one.values, len(kinds))
-                nodes.append(_node_data(one, kind))
+            for digest in sorted(self.nodes[host], key=repr):
+                kind = kinds.setdefault(digest.values, len(kinds))
+                nodes.append(_node_data(digest, kind))
         return {
             "kinds": [dict(values) for values in kinds],
             "nodes": nodes,
@@ -102,12 +102,12 @@ class Merged:
         }
 
 
-def _node_data(one: Digest, kind: int) -> dict[str, object]:
-    data: dict[str, object] = {"host": one.host, "verdict": one.verdict, "kind": kind}
-    if one.why:
-        data["why"] = list(one.why)
-    if one.gpus:
-        data["gpus"] = [_gpu_data(gpu) for gpu in one.gpus]
+def _node_data(digest: Digest, kind: int) -> dict[str, object]:
+    data: dict[str, object] = {"host": digest.host, "verdict": digest.verdict, "kind": kind}
+    if digest.why:
+        data["why"] = list(digest.why)
+    if digest.gpus:
+        data["gpus"] = [_gpu_data(gpu) for gpu in digest.gpus]
     return data
 
 
@@ -120,8 +120,8 @@ def _gpu_data(gpu: GpuDigest) -> dict[str, object]:
 def merged(parts: Iterable[Merged]) -> Merged:
     """All of them in one."""
     whole = Merged()
-    for one in parts:
-        whole.merge(one)
+    for part in parts:
+        whole.merge(part)
     return whole
 
 

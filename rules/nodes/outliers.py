@@ -70,14 +70,14 @@ def slow(times: Sequence[Timed]) -> tuple[float, list[int]]:
     In FP8 a step waits for the processor that launches its kernels, which others use, too: a GPU is slow where BF16,
     which keeps it at work, says so as well.
     """
-    fp8 = usual((one.fp8 for one in times), SLOWER)
-    bf16 = usual((one.bf16 for one in times if one.bf16 is not None), SLOWER)
+    fp8 = usual((timed.fp8 for timed in times), SLOWER)
+    bf16 = usual((timed.bf16 for timed in times if timed.bf16 is not None), SLOWER)
     if fp8 is None:
         return 0.0, []
     found = [
         place
-        for place, one in enumerate(times)
-        if fp8.is_above(one.fp8) and (one.bf16 is None or bf16 is None or bf16.is_above(one.bf16))
+        for place, timed in enumerate(times)
+        if fp8.is_above(timed.fp8) and (timed.bf16 is None or bf16 is None or bf16.is_above(timed.bf16))
     ]
     return fp8.median, found
 
@@ -102,7 +102,9 @@ def off(results: Sequence[Mapping[str, float | None]]) -> list[Off]:
     """
     found: list[Off] = []
     bad: set[int] = set()
-    for name in sorted(dict.fromkeys(name for one in results for name in one), key=lambda name: (name != ERROR, name)):
+    for name in sorted(
+        dict.fromkeys(name for result in results for name in result), key=lambda name: (name != ERROR, name)
+    ):
         told = {place: one[name] for place, one in enumerate(results) if name in one}
         numbers = [value for place, value in told.items() if value is not None and place not in bad]
         middle = usual(numbers, OFF)

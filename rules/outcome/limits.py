@@ -67,11 +67,11 @@ def check_own_recipes(run: Run, stack: Stack) -> None:
     Raises:
         PredictedError: its first FP8 layer refuses it.
     """
-    for one in run.script.own:
-        scaling = scaling_called(one.recipe.value) if one.recipe is not None and one.sure else None
+    for own_fp8 in run.script.own:
+        scaling = scaling_called(own_fp8.recipe.value) if own_fp8.recipe is not None and own_fp8.sure else None
         message = refusal(run, stack, scaling) if scaling is not None else ""
         if message:
-            raise PredictedError("block-scaling-not-supported", "step", "RuntimeError", message, (one.recipe,))
+            raise PredictedError("block-scaling-not-supported", "step", "RuntimeError", message, (own_fp8.recipe,))
 
 
 def old_cublas(run: Run) -> str:
@@ -130,7 +130,7 @@ def odd_for_blocks(run: Run, stack: Stack, scaling: BlockScaling) -> tuple[list[
     """The layers, and the rank of adapters, that 16 divides and a block does not: they are converted all the same."""
     block, training = scaling.block, run.training
     layers = run.model.linears(stack.version("transformers")[0]) if run.model is not None else ()
-    odd = [one for one in layers if _only_16((one.in_features, one.out_features), block)]
+    odd = [linear for linear in layers if _only_16((linear.in_features, linear.out_features), block)]
     rank = training.lora_rank if training.uses_lora else None
     return odd, rank if rank is not None and _only_16((rank,), block) else None
 
@@ -178,7 +178,7 @@ def uneven(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> tu
         return [], None, shared
     count = shared.value
     blocks = (*run.model.block_in(stack.version("transformers")[0]), *run.model.dense_block)
-    odd = [one for one in dict.fromkeys(blocks) if _aligned(one) and one.out_features % count]
+    odd = [linear for linear in dict.fromkeys(blocks) if _aligned(linear) and linear.out_features % count]
     rank = run.training.lora_rank if run.training.uses_lora else None
     return odd, rank if rank is not None and rank % 16 == 0 and rank % count else None, shared
 

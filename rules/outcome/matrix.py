@@ -29,7 +29,7 @@ FEATURES = ("plain", "bf16: true", "checkpointing", "LoRA", "tied head")
 # The most general trainer first: the one whose files are told last.
 _SAMPLED = sorted(
     (trainer for trainer in KNOWN if trainer.sample(bf16=False, checkpointing=False, lora=False) is not None),
-    key=lambda trainer: -max((one.place for one in trainer.detections), default=100),
+    key=lambda trainer: -max((detection.place for detection in trainer.detections), default=100),
 )
 TRAINERS = tuple(trainer.name for trainer in _SAMPLED)
 

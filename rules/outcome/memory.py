@@ -178,4 +178,4 @@ def _text(setting: Setting | None) -> str | None:
 
 
 def _adapts_all(run: Run, model: ModelShape | None) -> bool:
-    return model is not None and all(run.training.adapts(one.name) for one in model.block)
+    return model is not None and all(run.training.adapts(linear.name) for linear in model.block)

@@ -187,13 +187,13 @@ class Sizes(Record):
 @lru_cache(maxsize=256)
 def sizes_of(model: ModelShape) -> Sizes:
     """The sizes of a model; those of its routed experts included, of which every GPU has all."""
-    mlp = [one for one in model.block if one.name.startswith("mlp")]
-    gated = model.routed is not None or any(one.name.endswith(("gate_proj", "gate_up_proj")) for one in mlp)
-    readers = [one for one in model.block if one.in_features == model.hidden and not _closes(one)]
-    of_mlp = sum(one in mlp for one in readers)
+    mlp = [linear for linear in model.block if linear.name.startswith("mlp")]
+    gated = model.routed is not None or any(linear.name.endswith(("gate_proj", "gate_up_proj")) for linear in mlp)
+    readers = [linear for linear in model.block if linear.in_features == model.hidden and not _closes(linear)]
+    of_mlp = sum(linear in mlp for linear in readers)
     kv = model.kv_heads * model.head_dim
     head = float(model.vocab * model.hidden)
-    layer = float(sum(one.parameters for one in model.block))
+    layer = float(sum(linear.parameters for linear in model.block))
     if model.parameters:  # whatever else a layer has, and layers that are unlike the others
         layer = (model.parameters - (1.0 if model.tied else 2.0) * head) / model.layers
     wide, routed = model.intermediate if mlp else 0, 0.0
@@ -212,11 +212,11 @@ def sizes_of(model: ModelShape) -> Sizes:
         layer,
         head,
         0.0 if model.tied else head,
-        float(max((one.parameters for one in model.block), default=0)),
+        float(max((linear.parameters for linear in model.block), default=0)),
         model.vocab,
         model.layers,
         model.tied,
-        float(model.layers * sum(one.in_features + one.out_features for one in model.block)),
+        float(model.layers * sum(linear.in_features + linear.out_features for linear in model.block)),
     )
 
 

@@ -141,8 +141,8 @@ class Outcome(Record):
             yield f"recipe.{name}", setting
         if self.accelerator_arguments is not None:  # else nothing of it came to be
             yield from self.effective.settings()
-        for one in self.run.script.own:
-            yield "FP8 by the script" if one.sure else "FP8 by the script, perhaps", one.setting
+        for own_fp8 in self.run.script.own:
+            yield "FP8 by the script" if own_fp8.sure else "FP8 by the script, perhaps", own_fp8.setting
 
 
 def predict(run: Run, assumed_versions: Mapping[str, str] = NEWEST) -> Outcome:
@@ -157,7 +157,7 @@ def predict(run: Run, assumed_versions: Mapping[str, str] = NEWEST) -> Outcome:
 def as_known(outcome: Outcome) -> Outcome:
     """The outcome without what would be said of a run whose files could not all be read: that it starts, and in FP8."""
     # The model's file decides which layers there are, and not whether they run.
-    unread = next((one for one in outcome.run.unread if one.input != "model"), None)
+    unread = next((file for file in outcome.run.unread if file.input != "model"), None)
     if unread is None or outcome.error is not None or outcome.undecided is not None:
         return outcome
     return outcome._replace(undecided=unread.undecided())
@@ -186,10 +186,10 @@ def _guess_behind(run: Run, error: PredictedError) -> Undecided | None:
     """That an error comes of a default of a trainer which is but guessed; None where it does not."""
     training = run.training
     packages = (training.name, "transformers")
-    for one in error.because if training.guessed else ():
-        if one.origin.default is not None and one.origin.default.partition(" ")[0] in packages:
+    for setting in error.because if training.guessed else ():
+        if setting.origin.default is not None and setting.origin.default.partition(" ")[0] in packages:
             try:
-                training.rest_on(one)
+                training.rest_on(setting)
             except Undecided as guess:
                 return guess
     return None
@@ -211,7 +211,7 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
         raise run.refused["training"].error("arguments")
     handed = HandedOver(started.environment)
     yield (outcome := outcome._replace(environment=handed.environment))
-    deciding = next((one for one in run.unread if one.decides), None)
+    deciding = next((unread for unread in run.unread if unread.decides), None)
     if deciding is not None:
         raise deciding.undecided()
     _check_words(run)

@@ -193,11 +193,11 @@ def doubled(run: Run) -> tuple[str, str] | None:
     return (several[0], str(last[0])) if several else None
 
 
-def _is_single(one: Launch) -> bool:
+def _is_single(launch: Launch) -> bool:
     """Whether a launcher is known to start one process."""
     names = {"torchrun": "nproc_per_node", "deepspeed": "num_gpus", "accelerate": "num_processes"}
-    default = "1" if one.tool == "torchrun" else None
-    return one.flags.get(names[one.tool], default) == "1" and one.flags.get("nnodes", "1") in ("1", "1:1")
+    default = "1" if launch.tool == "torchrun" else None
+    return launch.flags.get(names[launch.tool], default) == "1" and launch.flags.get("nnodes", "1") in ("1", "1:1")
 
 
 def _is_launched(run: Run) -> bool:
@@ -215,10 +215,10 @@ def _is_launched(run: Run) -> bool:
     return spawns
 
 
-def _gives_ranks(run: Run, one: Launch) -> bool:
-    if one.tool != "accelerate":
+def _gives_ranks(run: Run, launch: Launch) -> bool:
+    if launch.tool != "accelerate":
         return True
-    if one is not run.launch:
+    if launch is not run.launch:
         raise Undecided("what the outer accelerate launch starts", "one launcher alone")
     kind, unknown = kind_of(run, run.config_read)
     if unknown is not None:

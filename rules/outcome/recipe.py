@@ -135,9 +135,11 @@ def _te_fields(environment: Environment, stack: Stack, arguments: Mapping[str, o
     for position, gemm in enumerate(_GEMMS):
         part = given[position] if isinstance(given, (list, tuple)) else None
         recipe[f"override_{gemm}"] = _flag(environment, f"OVERRIDE_{gemm.upper()}", part, False, stack)
-    for one in BLOCK_SCALINGS:
-        if stack.does(one.read):
-            recipe[one.switch] = _flag(environment, one.switch.upper(), arguments.get(one.switch), False, stack)
+    for scaling in BLOCK_SCALINGS:
+        if stack.does(scaling.read):
+            recipe[scaling.switch] = _flag(
+                environment, scaling.switch.upper(), arguments.get(scaling.switch), False, stack
+            )
     return recipe
 
 
@@ -223,7 +225,7 @@ _HANDLER_DEFAULTS: Mapping[str, object] = {
     "amax_history_len": 1024,
     "amax_compute_algo": "most_recent",
     "use_autocast_during_eval": False,
-    **{one.switch: False for one in BLOCK_SCALINGS},
+    **{scaling.switch: False for scaling in BLOCK_SCALINGS},
     "override_fprop": False,
     "override_dgrad": False,
     "override_wgrad": False,

@@ -196,7 +196,7 @@ def _brought(node: Node, place: Span, pointer: str) -> Node:
 
 def _is_tagged(parsed: SyntaxNode) -> bool:
     """Whether a collection has a tag, or is a list of collections of which one has."""
-    return parsed.tag is not None or (parsed.kind == "list" and any(one.tag is not None for one in parsed.items))
+    return parsed.tag is not None or (parsed.kind == "list" and any(node.tag is not None for node in parsed.items))
 
 
 def _is_merge(parsed: SyntaxNode) -> bool:

@@ -83,8 +83,8 @@ def read_if_there(path: str, limit: int) -> bytes | None:
 
 def is_there(path: str) -> bool:
     """Whether something has that name, or may have it: only where the system says that nothing does, it is False."""
-    for one in _asking:
-        one.sought.append(path)
+    for asked in _asking:
+        asked.sought.append(path)
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError, UnicodeEncodeError):
@@ -110,8 +110,8 @@ def too_large(path: str, limit: int) -> Unreadable:
 
 
 def _read(path: str, size: int) -> bytes:
-    for one in _asking:
-        one.read.append(path)
+    for asked in _asking:
+        asked.read.append(path)
     if "\0" in path:
         raise Unreadable(path.replace("\0", "\\0"), "no path contains a NUL character", reason="failed")
     try:

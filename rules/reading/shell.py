@@ -206,7 +206,7 @@ class ShellScript(Document):
     def directives(self, mark: str) -> list[tuple[str, int]]:
         """What stands behind a mark such as `#SBATCH`, with where, in the comments before the first command."""
         found = []
-        first = next((one.start for one in self.items if isinstance(one, (Command, Enter))), len(self.text))
+        first = next((item.start for item in self.items if isinstance(item, (Command, Enter))), len(self.text))
         for start in self.comments:
             if start > first:
                 break

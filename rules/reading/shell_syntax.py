@@ -145,7 +145,7 @@ class _Reader:
         """A command ends here."""
         if self._words or self._assignments:
             parts: list[Assignment | Word] = [*self._assignments, *self._words]  # in their order
-            last = max([parts[-1].end, *(one.end for one in self._arrays)])
+            last = max([parts[-1].end, *(assignment.end for assignment in self._arrays)])
             self._items.append(
                 Command(
                     tuple(self._assignments),

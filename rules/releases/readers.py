@@ -89,4 +89,4 @@ def concerns_fp8(name: str) -> bool:
 
 def backend_meant(name: str) -> Backend | None:
     """The backend that somebody means by a name that Accelerate does not take; None where that is open."""
-    return _MEANT.get(name.lower()) or next((one for one in BACKENDS if one == name.upper()), None)
+    return _MEANT.get(name.lower()) or next((backend for backend in BACKENDS if backend == name.upper()), None)

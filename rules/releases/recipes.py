@@ -76,10 +76,10 @@ def requested_scalings(
     settings: Section | Mapping[str, Setting], stack: Stack
 ) -> Iterator[tuple[BlockScaling, Setting]]:
     """The block scaling that fp8_config or a recipe handler asks for, with the switch that does."""
-    for one in BLOCK_SCALINGS:
-        setting = settings.get(one.switch)
-        if setting is not None and setting.value and stack.does(one.read):
-            yield one, setting
+    for scaling in BLOCK_SCALINGS:
+        setting = settings.get(scaling.switch)
+        if setting is not None and setting.value and stack.does(scaling.read):
+            yield scaling, setting
 
 
 def scaling_of(recipe: Mapping[str, Setting] | None) -> BlockScaling | None:
@@ -90,4 +90,4 @@ def scaling_of(recipe: Mapping[str, Setting] | None) -> BlockScaling | None:
 
 def scaling_called(name: object) -> BlockScaling | None:
     """The block scaling of a class of that name; None where the class is another."""
-    return next((one for one in BLOCK_SCALINGS if one.name == name), None)
+    return next((scaling for scaling in BLOCK_SCALINGS if scaling.name == name), None)

@@ -100,30 +100,34 @@ class _Fixing:
     def _take(self, documents: tuple[Document, ...], reports: tuple[Examined, ...]) -> None:
         self._documents = documents
         self._reports = reports
-        self._texts = {one.path: one.text for one in documents}
+        self._texts = {document.path: document.text for document in documents}
 
     def run(self) -> Fixed:
         """Fix until nothing is left, or there were too many rounds."""
         while True:
             findings = _fixable(self._reports)
-            wanted = [(one, fix) for one, fix in findings if self._is_wanted(one, fix)]
+            wanted = [(finding, fix) for finding, fix in findings if self._is_wanted(finding, fix)]
             if self._left <= 0:
                 break
             if wanted:
                 first = wanted[0][0].rule
-                self._make([(one, fix) for one, fix in wanted if one.rule == first])
+                self._make([(finding, fix) for finding, fix in wanted if finding.rule == first])
             elif self._refused and self._refused_after < len(self._applied):
                 self._refused, self._refused_after = {}, len(self._applied)  # it may go now
             elif self._disputed and self._applied and not self._settled:
                 self._settle()
             else:
                 break
-        for one, _ in wanted:
+        for finding, _ in wanted:
             times = f"the files were looked at {self._rounds} times already"
-            self._refuse(one, Unfixable(f"{times}; run fp8check fix once more"))
+            self._refuse(finding, Unfixable(f"{times}; run fp8check fix once more"))
         there = _short_marks(self._reports)
-        refused = [one for one in (*self._refused.values(), *self._disputed.values()) if _short(one.finding) in there]
-        left = tuple(one for one, fix in findings if not (self._unsafe or fix.safe))
+        refused = [
+            refusal
+            for refusal in (*self._refused.values(), *self._disputed.values())
+            if _short(refusal.finding) in there
+        ]
+        left = tuple(finding for finding, fix in findings if not (self._unsafe or fix.safe))
         return Fixed(self._documents, tuple(self._applied), tuple(refused), left, self._reports)
 
     def _settle(self) -> None:
@@ -179,8 +183,8 @@ class _Fixing:
 
     def _try(self, batch: Sequence[Planned]) -> None:
         """Make these fixes, and keep them if the findings are gone."""
-        edits = [edit for one in batch for edit in one.fix.edits]
-        fixed = _edited(self._documents, edits, [edit for one in batch for edit in one.text_edits])
+        edits = [edit for planned in batch for edit in planned.fix.edits]
+        fixed = _edited(self._documents, edits, [edit for planned in batch for edit in planned.text_edits])
         after = tuple(self._examine(fixed))
         rule = batch[0].finding.rule
         before, now = _found(rule, self._reports), _found(rule, after)
@@ -192,20 +196,20 @@ class _Fixing:
         fewer_errors = len(_errors(after)) < len(_errors(self._reports))
         _check_errors(self._reports, after)
         back = self._brought_back(after)
-        for one in back:
-            self._disputed[_short(one)] = Refusal(one, f"its fix and that of {rule} undo each other")
+        for finding in back:
+            self._disputed[_short(finding)] = Refusal(finding, f"its fix and that of {rule} undo each other")
         if back and not fewer_errors:
             self._begin()
             return
         self._take(fixed, after)
-        undone = {id(one) for one in back}
-        self._applied = [one for one in self._applied if id(one) not in undone]
-        self._applied.extend(one.finding for one in batch)
+        undone = {id(finding) for finding in back}
+        self._applied = [finding for finding in self._applied if id(finding) not in undone]
+        self._applied.extend(planned.finding for planned in batch)
 
     def _brought_back(self, after: Sequence[Examined]) -> list[Finding]:
         """Findings that had been fixed, and would be there again."""
         before, now = _short_marks(self._reports), _short_marks(after)
-        return [one for one in self._applied if now.get(_short(one), 0) > before.get(_short(one), 0)]
+        return [finding for finding in self._applied if now.get(_short(finding), 0) > before.get(_short(finding), 0)]
 
 
 def _short(finding: Finding) -> _Short:
@@ -215,17 +219,17 @@ def _short(finding: Finding) -> _Short:
 def _short_marks(reports: Sequence[Examined]) -> dict[_Short, int]:
     marks: dict[_Short, int] = {}
     for report in reports:
-        for one in report.findings:
-            marks[_short(one)] = marks.get(_short(one), 0) + 1
+        for finding in report.findings:
+            marks[_short(finding)] = marks.get(_short(finding), 0) + 1
     return marks
 
 
 def _is_undecided(rule: str, reports: Sequence[Examined]) -> bool:
-    return any(one.rule == rule for report in reports for one in report.undecided)
+    return any(undecided.rule == rule for report in reports for undecided in report.undecided)
 
 
 def _errors(reports: Sequence[Examined]) -> list[Finding]:
-    return [one for report in reports for one in report.findings if one.severity == "error"]
+    return [finding for report in reports for finding in report.findings if finding.severity == "error"]
 
 
 def _check_errors(before: Sequence[Examined], after: Sequence[Examined]) -> None:
@@ -236,13 +240,13 @@ def _check_errors(before: Sequence[Examined], after: Sequence[Examined]) -> None
     """
     old, new = _errors(before), _errors(after)
     if len(new) > len(old):
-        known = {_short(one) for one in old}
-        one = next((one for one in new if _short(one) not in known), new[0])
+        known = {_short(finding) for finding in old}
+        one = next((finding for finding in new if _short(finding) not in known), new[0])
         raise Unfixable(f"then there would be another error: {one.rule} {one.message}")
 
 
 def _rounds(documents: Sequence[Document]) -> int:
-    largest = max((len(one.text) for one in documents), default=0)
+    largest = max((len(document.text) for document in documents), default=0)
     return max(LEAST, min(MOST, CHARACTERS // max(1, largest)))
 
 
@@ -258,14 +262,14 @@ def _fixable(reports: Sequence[Examined]) -> list[tuple[Finding, Fix]]:
 
 def _found(rule: str, reports: Sequence[Examined]) -> list[_Place]:
     """What the rule says, once for each run that it says it of."""
-    return [_place(one) for report in reports for one in report.findings if one.rule == rule]
+    return [_place(finding) for report in reports for finding in report.findings if finding.rule == rule]
 
 
 def _place(finding: Finding) -> _Place:
     """What a finding says and where, and what its fix would edit: one line of a shared file may be a fault of each run,
     and another file the cure of each.
     """
-    edits = () if finding.fix is None else tuple((one.action, one.place, one.key) for one in finding.fix.edits)
+    edits = () if finding.fix is None else tuple((edit.action, edit.place, edit.key) for edit in finding.fix.edits)
     return finding.span, finding.message, edits
 
 
@@ -286,7 +290,10 @@ def _edited(
         by_file.setdefault(str(edit.file), ([], []))[0].append(edit)
     for text_edit in text_edits:
         by_file[text_edit.file][1].append(text_edit)
-    return tuple(one if one.path not in by_file else _edited_file(one, *by_file[one.path]) for one in documents)
+    return tuple(
+        document if document.path not in by_file else _edited_file(document, *by_file[document.path])
+        for document in documents
+    )
 
 
 def _edited_file(document: Document, edits: Sequence[Edit], text_edits: Sequence[TextEdit]) -> Document:

@@ -55,12 +55,12 @@ def _worse(old: Examined, new: Examined) -> Iterator[str]:
 
 
 def _times(rule: str, report: Examined) -> int:
-    return sum(one.rule == rule for one in report.findings)
+    return sum(finding.rule == rule for finding in report.findings)
 
 
 def _is_undecided(rule: str, report: Examined) -> bool:
-    return any(one.rule == rule for one in report.undecided)
+    return any(undecided.rule == rule for undecided in report.undecided)
 
 
 def _errors(report: Examined) -> list[str]:
-    return [one.rule for one in report.findings if one.severity == "error"]
+    return [finding.rule for finding in report.findings if finding.severity == "error"]

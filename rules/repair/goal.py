@@ -60,7 +60,7 @@ class Chosen(Record):
 
 def goal_of(runs: list[Examined]) -> Goal:
     """What the runs ask for."""
-    return "fp8" if any(one.inputs.concerns_fp8 or _means_fp8(one) for one in runs) else "bf16"
+    return "fp8" if any(report.inputs.concerns_fp8 or _means_fp8(report) for report in runs) else "bf16"
 
 
 def _means_fp8(examined: Examined) -> bool:
@@ -87,7 +87,7 @@ def chosen(examined: Examined) -> Chosen:
     run, outcome = examined.inputs.run, examined.outcome
     wanted = requested(run)
     backend = wanted.backend
-    recipe = {name: one.shown for name, one in wanted.recipe.items()}
+    recipe = {name: setting.shown for name, setting in wanted.recipe.items()}
     effective = outcome.effective
     return Chosen(
         _processes(examined),
@@ -114,7 +114,7 @@ def _processes(examined: Examined) -> int | None:
     error, unknown = outcome.error, outcome.undecided
     ended = error is not None and error.code == "duplicate-gpu"
     alone = unknown is not None and unknown.needs.startswith(ONE_A_GPU)
-    if ended or alone or any(one.rule == "FP309" for one in examined.findings):
+    if ended or alone or any(finding.rule == "FP309" for finding in examined.findings):
         every, here = (known_number(lambda: outcome.effective.all_processes), outcome.effective.processes)
         machines = every // here.value if every and here is not None and isinstance(here.value, int) else 1
         return machines * len(run.visible_gpus() or ()) or None
@@ -138,19 +138,19 @@ def _strategy(run: Run) -> tuple[str | None, str | None, bool]:
 def forbidden(examined: Examined, goal: Goal) -> list[Problem]:
     """What no change of a run answers: the machine or the model would have to be another one."""
     found = [
-        Problem(one.rule, one.message, one)
-        for one in examined.findings
-        if one.severity == "error" and one.rule in (FORBIDDING if goal == "fp8" else ())
+        Problem(finding.rule, finding.message, finding)
+        for finding in examined.findings
+        if finding.severity == "error" and finding.rule in (FORBIDDING if goal == "fp8" else ())
     ]
     run = examined.inputs.run
     found += [  # what it says is lost in any plan: another file in its place is another run
-        Problem("file-refused", f"{one.path} has to be YAML first: {one.refused.message}")
-        for one in run.unread
-        if one.refused is not None
+        Problem("file-refused", f"{unread.path} has to be YAML first: {unread.refused.message}")
+        for unread in run.unread
+        if unread.refused is not None
     ]
     gpus = known(lambda: Setting(run.visible_gpus()))
     seen: Sequence[Gpu] = gpus.value if gpus is not None and isinstance(gpus.value, list) else ()
-    if goal == "fp8" and seen and not found and not any(can_fp8(one) for one in seen):
+    if goal == "fp8" and seen and not found and not any(can_fp8(gpu) for gpu in seen):
         text = f"{seen[0].name} cannot compute in FP8: compute capability {seen[0].compute_capability}, 8.9 is needed"
         found.append(Problem("GPU", text))
     return found
@@ -158,11 +158,15 @@ def forbidden(examined: Examined, goal: Goal) -> list[Problem]:
 
 def problems(examined: Examined, goal: Goal, before: Chosen) -> list[Problem]:
     """All that keeps a run from being good; empty where it is."""
-    found = [Problem(one.rule, one.message, one) for one in examined.findings if one.severity == "error"]
+    found = [
+        Problem(finding.rule, finding.message, finding) for finding in examined.findings if finding.severity == "error"
+    ]
     for outcome in (examined.outcome, examined.earlier):
         if outcome is not None:
-            more = [one for one in unmet(outcome, goal, before) if one.code not in {two.code for two in found}]
-            found += [one._replace(is_of_earlier=outcome is examined.earlier) for one in more]
+            more = [
+                problem for problem in unmet(outcome, goal, before) if problem.code not in {two.code for two in found}
+            ]
+            found += [problem._replace(is_of_earlier=outcome is examined.earlier) for problem in more]
     return found
 
 

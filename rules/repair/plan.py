@@ -110,22 +110,22 @@ def plan(
     """
     search = Search(start, goal, judge, states, spent)
     given = search.begin(reports)
-    facts = [one for report in given.reports for one in forbidden(report, goal)]
+    facts = [problem for report in given.reports for problem in forbidden(report, goal)]
     if facts:
         return Planned(goal, tuple(map(_text, facts))[:REASONS], (), given.reports)
     found: list[Plan] = []
     costs: list[int] = []
     reasons: list[str] = []
-    for one in search.good(given):
-        if found and not _pays_more(one, found):
+    for judged in search.good(given):
+        if found and not _pays_more(judged, found):
             continue
         try:
-            found.append(_plan(start, one, judge, search, harm))
+            found.append(_plan(start, judged, judge, search, harm))
         except Unfixable as reason:
-            search.refuse(one)
-            reasons.append(f"{_names(start, one)} would have to be changed, and cannot be: {reason}")
+            search.refuse(judged)
+            reasons.append(f"{_names(start, judged)} would have to be changed, and cannot be: {reason}")
             continue
-        costs.append(one.cost)
+        costs.append(judged.cost)
         # Of one that is slower than BF16 another one is looked for, too, and may come before it.
         wanted = plans if plans > 1 or pays(found[0].reports) else 2
         if len(found) == wanted or goal == "bf16" or _speed(found[0].reports) is None:
@@ -160,8 +160,8 @@ def pays(reports: Sequence[Examined]) -> bool:
 
 def _speed(reports: Sequence[Examined]) -> float | None:
     """The predicted speed against BF16 of the slowest run; None where it is not known of one."""
-    speeds = [speed_of(one.outcome) for one in reports]
-    return min((one.predicted for one in speeds if one is not None), default=None) if None not in speeds else None
+    speeds = [speed_of(report.outcome) for report in reports]
+    return min((speed.predicted for speed in speeds if speed is not None), default=None) if None not in speeds else None
 
 
 def _plan(start: Start, judged: Judged, judge: Judge, search: Search, harm: Harm) -> Plan:
@@ -182,7 +182,7 @@ def _plan(start: Start, judged: Judged, judge: Judge, search: Search, harm: Harm
     if harmed:
         raise Unfixable(harmed)
     steps = tuple(steps_of(start, judged.state, documents))
-    documents = written(start, judged.state, by_hand=False) if any(one.by_hand for one in steps) else documents
+    documents = written(start, judged.state, by_hand=False) if any(step.by_hand for step in steps) else documents
     return Plan(steps, judged.state.launch or _usual(reports), documents, reports, judged.state)
 
 
@@ -194,7 +194,7 @@ def _usual(reports: Sequence[Examined]) -> str | None:
     if run.launch.line is not None or run.launch.given or run.accelerate is None or run.accelerate.path is None:
         return None
     launch = run.launch
-    if launch.script is not None and any(one.kind == "script" for one in reports[0].documents):
+    if launch.script is not None and any(document.kind == "script" for document in reports[0].documents):
         launch = launch._replace(given=True)  # the script was, and the command starts it
     words = run.training.command(run.accelerate.path, run.training.path, launch)
     if words is None:
@@ -211,16 +211,16 @@ def _names(start: Start, judged: Judged) -> str:
 
 def _why_not(search: Search, given: Judged) -> list[str]:
     """What no state that was judged is without; where there is no such thing, what the runs lack as they are."""
-    every = [{one.code: one for lacking in judged.problems for one in lacking} for judged in search.seen]
-    always = [one for code, one in every[0].items() if all(code in others for others in every)] if every else []
+    every = [{problem.code: problem for lacking in judged.problems for problem in lacking} for judged in search.seen]
+    always = [problem for code, problem in every[0].items() if all(code in others for others in every)] if every else []
     nearest = min(search.seen, key=_farthest, default=given)
-    left = always or [one for lacking in nearest.problems for one in lacking]
-    texts = [_text(one) for one in left]
-    lines = [one.inputs.run.launch.line for one in given.reports]
-    left_alone = (one for one in lines if one is not None and one.span.file not in search.sources)
-    texts += [f"{one.span}: the command stands here, and is left as it is" for one in left_alone][:1]
+    left = always or [problem for lacking in nearest.problems for problem in lacking]
+    texts = [_text(problem) for problem in left]
+    lines = [report.inputs.run.launch.line for report in given.reports]
+    left_alone = (line for line in lines if line is not None and line.span.file not in search.sources)
+    texts += [f"{line.span}: the command stands here, and is left as it is" for line in left_alone][:1]
     texts += dict.fromkeys(search.blocked)
-    if any(one.code in _OF_MEMORY for one in left):
+    if any(problem.code in _OF_MEMORY for problem in left):
         texts.append("more GPUs that share the model, or LoRA, take less memory: these are no plan's to choose")
     if search.is_exhausted:
         texts.append("not all was tried: there were too many ways, or too little time")
@@ -235,7 +235,7 @@ def _farthest(judged: Judged) -> tuple[bool, int, int]:
 
     One that has given FP8 up comes last: that it lacks nothing but the goal tells nobody what stands against it.
     """
-    given_up = any(one.code == NO_FP8 for lacking in judged.problems for one in lacking)
+    given_up = any(problem.code == NO_FP8 for lacking in judged.problems for problem in lacking)
     return given_up, sum(map(len, judged.problems)), -judged.cost
 
 

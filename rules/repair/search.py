@@ -75,12 +75,14 @@ class Judged(Record):
     @property
     def warnings(self) -> int:
         """How many warnings there are."""
-        return sum(one.severity == "warning" for report in self.reports for one in report.findings)
+        return sum(finding.severity == "warning" for report in self.reports for finding in report.findings)
 
     @property
     def signature(self) -> frozenset[tuple[int, str, str]]:
         """What the runs lack, to be compared."""
-        return frozenset((at, one.code, one.text) for at, lacking in enumerate(self.problems) for one in lacking)
+        return frozenset(
+            (at, problem.code, problem.text) for at, lacking in enumerate(self.problems) for problem in lacking
+        )
 
     @property
     def is_good(self) -> bool:
@@ -102,12 +104,14 @@ class Search:
         self._start = start
         self._goal = goal
         self._judge = judge
-        size = sum(len(one.text) for one in start.documents)
+        size = sum(len(document.text) for document in start.documents)
         self._left = most if size <= LARGE else max(1, most * LARGE // size)
         self._asks = 4 if size <= LARGE else 1  # after so many states it is asked whether the time is over
         self._spent = spent
         self._judged: dict[object, Judged | None] = {}
-        self._overlays = {one.path: Overlay(one, start.state.files[one.path]) for one in start.documents}
+        self._overlays = {
+            document.path: Overlay(document, start.state.files[document.path]) for document in start.documents
+        }
         self.sources = start.sources
         self._before: tuple[Chosen, ...] = ()
         self.refused: list[str] = []  # why a state could not be made
@@ -124,9 +128,9 @@ class Search:
 
     def begin(self, reports: Sequence[Examined]) -> Judged:
         """The runs as they are, with their reports."""
-        self._before = tuple(chosen(one) for one in reports)
+        self._before = tuple(chosen(report) for report in reports)
         state = self._start.state
-        cost = max(cost_of(one, self._goal, before) for one, before in zip(reports, self._before, strict=True))
+        cost = max(cost_of(report, self._goal, before) for report, before in zip(reports, self._before, strict=True))
         given = Judged(state, tuple(reports), self.lacking(reports), cost)
         self._judged[state.key, False] = given
         self.seen.append(given)
@@ -135,11 +139,11 @@ class Search:
     def documents(self, state: State) -> tuple[Document, ...]:
         """The files of a state, made of values."""
         return tuple(
-            self.sources[one.path].with_data(self._start.changes(state, one.path))
-            if one.path in self.sources
-            else self._overlays[one.path].with_data(state.files[one.path])
-            for one in self._start.documents
-            if one.path != self._start.new_file or state.files[one.path]
+            self.sources[document.path].with_data(self._start.changes(state, document.path))
+            if document.path in self.sources
+            else self._overlays[document.path].with_data(state.files[document.path])
+            for document in self._start.documents
+            if document.path != self._start.new_file or state.files[document.path]
         )
 
     def judged(self, state: State, *, whole: bool = False) -> Judged | None:
@@ -189,13 +193,13 @@ class Search:
         if len(reports) != len(self._before):
             return None
         pairs = zip(reports, self._before, strict=True)
-        cost = self._start.cost(state) + max(cost_of(one, self._goal, before) for one, before in pairs)
+        cost = self._start.cost(state) + max(cost_of(report, self._goal, before) for report, before in pairs)
         return Judged(state, reports, self.lacking(reports), cost)
 
     def lacking(self, reports: Sequence[Examined]) -> tuple[tuple[Problem, ...], ...]:
         """What each of the runs lacks, held against the runs as they were given."""
         pairs = zip(reports, self._before, strict=False)
-        return tuple(tuple(problems(one, self._goal, before)) for one, before in pairs)
+        return tuple(tuple(problems(report, self._goal, before)) for report, before in pairs)
 
     def refuse(self, judged: Judged) -> None:
         """Come to no such state again: it cannot be written."""
@@ -211,24 +215,24 @@ class Search:
         Where answering one problem after the other leads to none, all that may be done is tried in any order.
         """
         found = False
-        for one in self._good(first):
+        for judged in self._good(first):
             found, self._kept = True, 0
-            yield one
+            yield judged
         if found:
             return
         waiting = self._waiting()
         if waiting is None and not self.is_exhausted:
             self._is_wide = True
-            for one in self._good(first):
+            for judged in self._good(first):
                 found = True
-                yield one
+                yield judged
             waiting = None if found else self._waiting()
         if waiting is not None:
             yield waiting
 
     def _waiting(self) -> Judged | None:
         """The cheapest good state that was judged and whose turn did not come: it costs more than others do."""
-        good = [one for one in self.seen if one.is_good]
+        good = [judged for judged in self.seen if judged.is_good]
         return self._least(min(good, key=lambda one: one.cost)) if good else None
 
     def _good(self, first: Judged) -> Iterator[Judged]:
@@ -310,9 +314,9 @@ class Search:
             if fix is not None and assigns is None and self.sources:
                 scripts = self._scripts(state, report)
                 assigns = None if scripts is None else scripts.of_fix(fix)
-            if assigns and all(one.file in state.files for one in assigns):
-                whole.append(frozenset((one.file, one.path) for one in assigns))
-                if len({one.value is ABSENT for one in assigns}) > 1:
+            if assigns and all(assign.file in state.files for assign in assigns):
+                whole.append(frozenset((assign.file, assign.path) for assign in assigns))
+                if len({assign.value is ABSENT for assign in assigns}) > 1:
                     self._renamed.update(dict.fromkeys(whole[-1], whole[-1]))
                 yield Action(problem.code, assigns)
         first = _first(lacking, report)
@@ -407,18 +411,18 @@ class Search:
 
     def _unread(self, report: Examined, places: Places, best: Judged) -> tuple[str, list[Assign]] | None:
         """All at once what answers that entries are not as they were asked, and whose; None with fewer than two."""
-        found = [one for one in report.findings if one.rule in NOT_AS_ASKED and one.fix is not None]
+        found = [finding for finding in report.findings if finding.rule in NOT_AS_ASKED and finding.fix is not None]
         if len(found) < 2:
             return None
-        fixes = [places.assigns(one.fix) for one in found if one.fix is not None]
-        assigns = [one for each in fixes for one in each or () if one.file in best.state.files]
+        fixes = [places.assigns(finding.fix) for finding in found if finding.fix is not None]
+        assigns = [assign for each in fixes for assign in each or () if assign.file in best.state.files]
         return (found[0].rule, assigns) if assigns else None
 
     def _answers(
         self, finding: Finding, places: Places, best: Judged, report: Examined, moves: Sequence[Move]
     ) -> Iterator[Action]:
         assigns = places.assigns(finding.fix) if finding.fix is not None else None
-        if assigns and all(one.file in best.state.files for one in assigns):
+        if assigns and all(assign.file in best.state.files for assign in assigns):
             yield Action(finding.rule, assigns)
         site = self._site(finding.rule, best.state, report)
         for move in moves:
@@ -438,7 +442,7 @@ def _is_half(action: Action, whole: Sequence[frozenset[Entry]]) -> bool:
     """Whether an action only takes away what a rule's own fix writes in another way: a name that is misspelled."""
     if action.launch is not None or action.variables or action.packages:
         return False
-    gone = {(one.file, one.path) for one in action.assigns if one.value is ABSENT}
+    gone = {(assign.file, assign.path) for assign in action.assigns if assign.value is ABSENT}
     return len(gone) == len(action.assigns) and any(gone < one for one in whole)
 
 
@@ -448,14 +452,14 @@ def _together(proposed: Sequence[Iterator[Action]]) -> Iterator[Action]:
         yield from proposed[0]
         return
     for parts in zip_longest(*proposed):
-        same_way = [one for one in parts if one is not None]
+        same_way = [action for action in parts if action is not None]
         first = same_way[0]
-        if any(one.launch != first.launch for one in same_way):
+        if any(action.launch != first.launch for action in same_way):
             continue  # they are started each by itself, and one command starts them all
         yield first._replace(
-            assigns=tuple({(each.file, each.path): each for one in same_way for each in one.assigns}.values()),
-            variables={name: value for one in same_way for name, value in one.variables.items()},
-            packages={name: value for one in same_way for name, value in one.packages.items()},
+            assigns=tuple({(each.file, each.path): each for action in same_way for each in action.assigns}.values()),
+            variables={name: value for action in same_way for name, value in action.variables.items()},
+            packages={name: value for action in same_way for name, value in action.packages.items()},
         )
 
 
@@ -493,9 +497,9 @@ def _lacks(judged: Judged) -> int:
     What ends a run hides what comes after it: to answer that is no step back, whatever is seen then.
     """
     return sum(
-        LACKS * (4 if one.finding is None and one.code not in _NEAR else 1)
+        LACKS * (4 if problem.finding is None and problem.code not in _NEAR else 1)
         for lacking in judged.problems
-        for one in lacking
+        for problem in lacking
     )
 
 
@@ -506,7 +510,7 @@ def _first(lacking: Sequence[Problem], report: Examined) -> Problem:
     """What ends the run, where something does; else the first error."""
     error = report.outcome.error
     if error is not None:
-        found = next((one for one in lacking if one.code == error.code), None)
+        found = next((problem for problem in lacking if problem.code == error.code), None)
         if found is not None:
             return found
     return lacking[0]

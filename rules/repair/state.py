@@ -37,9 +37,11 @@ class State(Record):
         """The state after an action."""
         files = dict(self.files)
         why = dict(self.why)
-        for file in dict.fromkeys(one.file for one in action.assigns):
-            files[file] = assigned(files[file], ((one.path, one.value) for one in action.assigns if one.file == file))
-        why.update({(one.file, one.path): action.why for one in action.assigns})
+        for file in dict.fromkeys(assign.file for assign in action.assigns):
+            files[file] = assigned(
+                files[file], ((assign.path, assign.value) for assign in action.assigns if assign.file == file)
+            )
+        why.update({(assign.file, assign.path): action.why for assign in action.assigns})
         why.update({("variable", (name,)): action.why for name in action.variables})
         why.update({("package", (name,)): action.why for name in action.packages})
         if action.launch is not None:
@@ -106,9 +108,9 @@ class Start(Record):
 
     def takes_back(self, state: State, action: Action) -> bool:
         """Whether an action makes something again what it was, which was changed on the way to that state."""
-        for one in action.assigns:
-            given = value_at(self.state.files[one.file], one.path)
-            if same(given, one.value) and not same(given, value_at(state.files[one.file], one.path)):
+        for assign in action.assigns:
+            given = value_at(self.state.files[assign.file], assign.path)
+            if same(given, assign.value) and not same(given, value_at(state.files[assign.file], assign.path)):
                 return True
         return action.launch is not None and action.launch == self.state.launch != state.launch
 
@@ -131,11 +133,11 @@ def start_of(documents: Sequence[Document], launch: str | None, new_file: str, l
     Args:
         lines: the lines of a shell script that start a program; None where none is to be edited.
     """
-    scripts = [one for one in documents if one.kind in ("script", "shell")]
+    scripts = [document for document in documents if document.kind in ("script", "shell")]
     sources = _sources(scripts, lines) if scripts else {}
-    ours = (one for one in documents if one.path in sources or one.kind not in ("script", "shell"))
+    ours = (document for document in documents if document.path in sources or document.kind not in ("script", "shell"))
     every = (*ours, empty(new_file))
-    return Start(every, State({one.path: data_of(one) for one in every}, launch), new_file, sources)
+    return Start(every, State({document.path: data_of(document) for document in every}, launch), new_file, sources)
 
 
 def _sources(scripts: Sequence[Document], lines: Lines | None) -> dict[str, PythonSource | ShellSource]:
@@ -144,13 +146,13 @@ def _sources(scripts: Sequence[Document], lines: Lines | None) -> dict[str, Pyth
     from fp8check.rules.reading.shell import ShellScript
 
     found: dict[str, PythonSource | ShellSource] = {}
-    for one in scripts:
-        script = one.loaded()
+    for document in scripts:
+        script = document.loaded()
         try:
-            if one.kind == "script":
-                found[one.path] = PythonSource(script)
+            if document.kind == "script":
+                found[document.path] = PythonSource(script)
             elif isinstance(script, ShellScript) and lines is not None:
-                found[one.path] = ShellSource(script, lines)
+                found[document.path] = ShellSource(script, lines)
         except Unfixable:
             continue
     return found

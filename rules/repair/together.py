@@ -43,13 +43,13 @@ class _Taken:
         self._keys: set[tuple[int, str]] = set()  # new keys, by the identity of their map
         self._gone: dict[int, int] = {}  # entries that go, by the identity of their map
 
-    def takes(self, one: Planned) -> bool:
+    def takes(self, planned: Planned) -> bool:
         """Whether it fits to those before it; it is one of them then."""
-        if any(self._overlaps(edit) for edit in one.text_edits):
+        if any(self._overlaps(edit) for edit in planned.text_edits):
             return False
         keys: set[tuple[int, str]] = set()
         gone: dict[int, int] = {}
-        for edit in one.fix.edits:
+        for edit in planned.fix.edits:
             if self._editor.is_in_script(edit):
                 continue
             if edit.action in ("rename", "insert"):
@@ -64,7 +64,7 @@ class _Taken:
             return False
         self._keys |= keys
         self._gone.update(gone)
-        for text_edit in one.text_edits:
+        for text_edit in planned.text_edits:
             insort(self._stretches.setdefault(text_edit.file, []), (text_edit.start, text_edit.end))
         return True
 

@@ -84,15 +84,15 @@ def _report(
     return schema.Report(
         schema=schema.SCHEMA,
         verdict=examined.verdict,
-        files=tuple(schema.File(one.path, one.kind, one.dialect) for one in examined.documents),
+        files=tuple(schema.File(document.path, document.kind, document.dialect) for document in examined.documents),
         requested=_requested(examined.inputs.requested),
         summary=summary(examined, speed),
         outcome=outcome,
         findings=findings,
         undecided=examined.undecided,
-        suppressed=tuple(_suppressed(one) for one in examined.suppressed),
+        suppressed=tuple(_suppressed(suppressed) for suppressed in examined.suppressed),
         baseline=None if examined.compared is None else _baseline(examined.compared),
-        internal_errors=tuple(schema.InternalError(one.rule, shown(one.error)) for one in examined.crashes),
+        internal_errors=tuple(schema.InternalError(failure.rule, shown(failure.error)) for failure in examined.crashes),
         probe=examined.inputs.seen,
         facts={},
         versions={},
@@ -102,9 +102,19 @@ def _report(
     )
 
 
-def _requirement(one: Required) -> schema.Requirement:
-    why = f"{one.why}: {one.both}" if one.why and one.both else one.why or one.both
-    return schema.Requirement(shown(one.requirement), one.met, one.value, shown(why), shown(one.command) or None)
+def _requirement(requirement: Required) -> schema.Requirement:
+    why = (
+        f"{requirement.why}: {requirement.both}"
+        if requirement.why and requirement.both
+        else requirement.why or requirement.both
+    )
+    return schema.Requirement(
+        shown(requirement.requirement),
+        requirement.met,
+        requirement.value,
+        shown(why),
+        shown(requirement.command) or None,
+    )
 
 
 def launch_line(launch: Launch) -> schema.LaunchLine | None:
@@ -244,12 +254,12 @@ def _origin(origin: Origin, line: Line | None) -> schema.Origin:
     return schema.Origin(span.file, span.line, span.column, key_line, None, None, None, origin.code or None)
 
 
-def _suppressed(one: Suppressed) -> schema.Suppressed:
-    by = one.suppression
+def _suppressed(suppressed: Suppressed) -> schema.Suppressed:
+    by = suppressed.suppression
     return schema.Suppressed(
-        one.finding.rule,
-        shown(one.finding.message),
-        *_place(one.finding.span),
+        suppressed.finding.rule,
+        shown(suppressed.finding.message),
+        *_place(suppressed.finding.span),
         shown(by.reason),
         by.until,
         shown(by.where),
@@ -274,20 +284,20 @@ def _briefly(examined: Examined) -> tuple[schema.Finding, ...]:
     compared = examined.compared
     marks = compared.marks if compared is not None else [""] * len(examined.findings)
     pairs = zip(examined.findings, marks, strict=True)
-    there = tuple([_finding(one, mark, compared, None, None) for one, mark in pairs])
+    there = tuple([_finding(finding, mark, compared, None, None) for finding, mark in pairs])
     return (*there, *_later(examined)) if examined.later else there
 
 
 def _later(examined: Examined, pointers: Pointers | None = None) -> Iterator[schema.Finding]:
     """What comes up once the errors are fixed; nothing where all of these were known before, as then it was, too."""
-    if not any(one.severity == "error" for one in examined.new_findings):
+    if not any(finding.severity == "error" for finding in examined.new_findings):
         return
     from fp8check.rules.suppression.fingerprint import fingerprints
 
     marks = fingerprints(examined.later, examined.documents, pointers)
-    for one, mark in zip(examined.later, marks, strict=True):
-        pointer = None if pointers is None else _pointer(one, examined, pointers)
-        yield _finding(one, mark, examined.compared, pointer, None)
+    for finding, mark in zip(examined.later, marks, strict=True):
+        pointer = None if pointers is None else _pointer(finding, examined, pointers)
+        yield _finding(finding, mark, examined.compared, pointer, None)
 
 
 def _wholly(examined: Examined, *, fixes: bool) -> tuple[schema.Finding, ...]:
@@ -295,11 +305,11 @@ def _wholly(examined: Examined, *, fixes: bool) -> tuple[schema.Finding, ...]:
 
     pointers = Pointers()
     compared, documents = examined.compared, examined.documents
-    editor = _editor(documents) if fixes and any(one.fix is not None for one in examined.findings) else None
+    editor = _editor(documents) if fixes and any(finding.fix is not None for finding in examined.findings) else None
     marks = compared.marks if compared is not None else fingerprints(examined.findings, documents, pointers)
     there = tuple(
-        _finding(one, mark, compared, _pointer(one, examined, pointers), _fix(one.fix, editor))
-        for one, mark in zip(examined.findings, marks, strict=True)
+        _finding(finding, mark, compared, _pointer(finding, examined, pointers), _fix(finding.fix, editor))
+        for finding, mark in zip(examined.findings, marks, strict=True)
     )
     return (*there, *_later(examined, pointers)) if examined.later else there
 
@@ -316,7 +326,7 @@ def _finding(
         *_place(finding.span),
         pointer,
         shown(finding.label),
-        tuple([schema.Related(*_place(span_of(one.place)), shown(one.message)) for one in finding.related]),
+        tuple([schema.Related(*_place(span_of(related.place)), shown(related.message)) for related in finding.related]),
         tuple([shown(note) for note in finding.notes]),
         shown(finding.help),
         fix,

@@ -18,7 +18,7 @@ def render(reports: Sequence[Report], _sources: Sources, _look: Look) -> str:
     lines: dict[str, None] = {}
     for report in reports:
         lines.update((line_of(finding), None) for finding in report.findings)
-        lines.update((f"fp8check: internal error in {one.rule}", None) for one in report.internal_errors)
+        lines.update((f"fp8check: internal error in {error.rule}", None) for error in report.internal_errors)
         lines[f"{report.verdict}: {report.summary.actual}"] = None
     return "".join(f"{shown(line)}\n" for line in lines)
 

@@ -81,7 +81,7 @@ class _Word(Record):
     @property
     def text(self) -> str:
         """It, without paint."""
-        return "".join(one for one in self.pieces if not one.startswith("\x1b"))
+        return "".join(piece for piece in self.pieces if not piece.startswith("\x1b"))
 
     @property
     def is_whole(self) -> bool:

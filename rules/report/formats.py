@@ -115,4 +115,4 @@ FORMATS: tuple[Format, ...] = (
 
 def find(name: str) -> Format | None:
     """The format of that name."""
-    return next((one for one in FORMATS if one.name == name), None)
+    return next((format_ for format_ in FORMATS if format_.name == name), None)

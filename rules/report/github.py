@@ -60,8 +60,8 @@ class Annotations:
         if report.undecided:
             from fp8check.rules.report.lacking import lacking  # with facts few reports have any
 
-            for one in lacking(report.undecided):
-                yield from self._new(f"fp8check: not decided: {one.sentence(one.ids())}")
+            for gap in lacking(report.undecided):
+                yield from self._new(f"fp8check: not decided: {gap.sentence(gap.ids())}")
 
     def _annotated(self, kind: str, command: str, instead: str) -> Iterator[str]:
         """A command, while there is room for it; a line of the log `instead`."""
@@ -116,8 +116,8 @@ def _command(finding: Finding) -> str:
     return f"::{_COMMANDS[finding.severity]} {','.join(properties)}::{message}"
 
 
-def _crash(one: InternalError) -> str:
-    return f"::error title=fp8check internal error::{_value(f'{one.rule}: {one.error}')}"
+def _crash(error: InternalError) -> str:
+    return f"::error title=fp8check internal error::{_value(f'{error.rule}: {error.error}')}"
 
 
 def _value(text: str) -> str:

@@ -118,7 +118,9 @@ def _headline(report: Report, number: int) -> str:
 
 
 def _counts(report: Report) -> str:
-    numbers = {name: sum(one.severity == severity for one in report.findings) for severity, name in _SEVERITIES.items()}
+    numbers = {
+        name: sum(finding.severity == severity for finding in report.findings) for severity, name in _SEVERITIES.items()
+    }
     return ", ".join(f"{number} {name}{'s' if number != 1 else ''}" for name, number in numbers.items() if number)
 
 
@@ -149,9 +151,9 @@ def _nowhere(report: Report, sources: Sources, number: int) -> str:
         if finding.file not in shown
     ]
     notes += [
-        f'<div class="note error"><p class="what"><b>{markup(one.rule)}</b> internal error: '
-        f"{markup(one.error)}</p><p>This rule said nothing: that is not a pass.</p></div>"
-        for one in report.internal_errors
+        f'<div class="note error"><p class="what"><b>{markup(error.rule)}</b> internal error: '
+        f"{markup(error.error)}</p><p>This rule said nothing: that is not a pass.</p></div>"
+        for error in report.internal_errors
     ]
     return "".join(notes)
 
@@ -164,7 +166,7 @@ def note(finding: Finding, id_: str, *, elsewhere: bool = False) -> str:
     if finding.label:
         parts.append(f"<p>{markup(finding.label)}</p>")
     parts += [f"<p>{markup(line)}</p>" for line in finding.notes]
-    parts += [f"<p>{markup(one.message)}</p>" for one in finding.related if one.file is None]
+    parts += [f"<p>{markup(related.message)}</p>" for related in finding.related if related.file is None]
     if finding.help:
         parts.append(f'<p class="help"><b>Help:</b> {markup(finding.help)}</p>')
     return f'<div class="note {finding.severity}" id="{id_}">{"".join(parts)}</div>'
@@ -187,10 +189,10 @@ def _kind(file: File) -> str:
 
 def _instead(report: Report, number: int) -> str:
     rows = [
-        f'<li class="{one.severity}"><a href="#finding-{number}-{index}">'
-        f"{markup(one.rule)}</a> {markup(one.help)}{_where(one)}</li>"
-        for index, one in enumerate(report.findings)
-        if one.help
+        f'<li class="{finding.severity}"><a href="#finding-{number}-{index}">'
+        f"{markup(finding.rule)}</a> {markup(finding.help)}{_where(finding)}</li>"
+        for index, finding in enumerate(report.findings)
+        if finding.help
     ]
     return f'<h3>What to write instead</h3>\n<ol class="instead">{"".join(rows)}</ol>' if rows else ""
 
@@ -234,19 +236,19 @@ def _code(text: str) -> str:
     return f"<code>{markup(text)}</code>"
 
 
-def _missing(one: Lacking) -> str:
+def _missing(gap: Lacking) -> str:
     """What is missing and how to get it, and folded below it the rules that wait for it."""
-    rules = markup(" ".join(one.rules))
+    rules = markup(" ".join(gap.rules))
     return (
-        f"<details><summary>{one.sentence(one.ids(written=markup), markup, _code)}</summary>"
-        f"<p>{rules}, for want of {markup('; '.join(one.needs))}</p></details>"
+        f"<details><summary>{gap.sentence(gap.ids(written=markup), markup, _code)}</summary>"
+        f"<p>{rules}, for want of {markup('; '.join(gap.needs))}</p></details>"
     )
 
 
 def _undecided(report: Report) -> str:
     from fp8check.rules.report.lacking import lacking  # most runs of a page have none
 
-    missing = [_missing(one) for one in lacking(report.undecided)]
+    missing = [_missing(gap) for gap in lacking(report.undecided)]
     number = len(report.undecided)
     if report.probe is not None and report.probe.ended != "done":
         missing.insert(0, f"<p><b>probe</b> {markup(report.probe.ended)}: {markup(report.probe.why)}</p>")

@@ -52,8 +52,8 @@ def todo(plans: Plans, sources: Sources, run: int) -> str:
     first, *others = [_plan(plans, number, sources, f"{run}-{number}") for number in range(1, len(plans.plans) + 1)]
     name = "What to do" if plans.plans[0].steps else "Nothing to do"
     rest = "".join(
-        f'<details class="other"><summary>Or: {markup(figures(one))}</summary>{text}</details>\n'
-        for one, text in zip(plans.plans[1:], others, strict=True)
+        f'<details class="other"><summary>Or: {markup(figures(plan))}</summary>{text}</details>\n'
+        for plan, text in zip(plans.plans[1:], others, strict=True)
     )
     return f'<section class="todo" aria-labelledby="{title}">\n<h3 id="{title}">{name}</h3>\n{first}{rest}</section>'
 
@@ -71,8 +71,8 @@ def _in_bf16(plans: Plans, sources: Sources, run: int) -> str:
 
 def _plan(plans: Plans, number: int, sources: Sources, id_: str) -> str:
     found = plans.plans[number - 1]
-    steps = [one for one in found.steps if one.kind != "launch"]
-    rows = "".join(f"<li>{_step(one)}</li>\n" for one in steps[:_MOST_STEPS])
+    steps = [step for step in found.steps if step.kind != "launch"]
+    rows = "".join(f"<li>{_step(step)}</li>\n" for step in steps[:_MOST_STEPS])
     more = f"<p>{len(steps) - _MOST_STEPS:,} steps more are not on this page.</p>" if len(steps) > _MOST_STEPS else ""
     how = f'<p class="how">All files at once: <code>{markup(command_of(plans, number))}</code></p>\n' if steps else ""
     launch = f"<h4>Start with</h4>\n{_text(found.launch)}\n" if found.launch else ""
@@ -84,7 +84,7 @@ def _plan(plans: Plans, number: int, sources: Sources, id_: str) -> str:
 
 def _then(plans: Plans, found: Plan) -> str:
     """What happens then."""
-    left = dict.fromkeys(one.rule for one in found.remaining if one.severity == "warning")
+    left = dict.fromkeys(finding.rule for finding in found.remaining if finding.severity == "warning")
     rows = [*happens(found.summary, plans.goal), *([("warnings", ", ".join(left))] if left else [])]
     lines = "".join(f"<div><dt>{name}</dt><dd>{markup(text)}</dd></div>" for name, text in rows)
     return f'<dl class="summary">{lines}</dl>\n'
@@ -120,10 +120,10 @@ def _files(found: Plan, sources: Sources, id_: str) -> Iterator[str]:
     edits: dict[str, list[Edit]] = {}
     for edit in found.fix.edits if found.fix is not None else ():
         edits.setdefault(edit.file, []).append(edit)
-    if found.fix is None and any(one.kind == "edit" for one in found.steps):
+    if found.fix is None and any(step.kind == "edit" for step in found.steps):
         why = "A changed line has a credential, or its file is outside of the run's folder"
         yield f'<p class="kept">{why}: {_ELSE}.</p>\n'
-    new = {one.file: one.after for one in found.steps if one.kind == "file" and one.file and one.after}
+    new = {step.file: step.after for step in found.steps if step.kind == "file" and step.file and step.after}
     for number, path in enumerate([*edits, *new][:_MOST_FILES]):
         title = f"then-{id_}-{number}"
         if path in new and path not in edits:

@@ -87,9 +87,9 @@ def _cases(report: Report) -> Iterator[_Case]:
         yield _Case("run")
     if report.verdict == "undecided":
         yield _Case("run", "skipped", {"message": "not everything could be decided"})
-    for one in report.requirements:
-        if one.met:  # the others are findings
-            yield _Case(f"requires {one.requirement}", "system-out", {}, one.why)
+    for requirement in report.requirements:
+        if requirement.met:  # the others are findings
+            yield _Case(f"requires {requirement.requirement}", "system-out", {}, requirement.why)
     for finding in report.findings:
         yield _finding(finding)
     for undecided in report.undecided:

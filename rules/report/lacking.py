@@ -93,15 +93,15 @@ class Lacking(Record):
 def lacking(undecided: Sequence[UndecidedRule]) -> tuple[Lacking, ...]:
     """Undecided rules by what would decide them, that for most of them first."""
     groups: dict[str, list[UndecidedRule]] = {}
-    for one in undecided:
-        groups.setdefault(_HOW.get(one.command, one.command), []).append(one)
+    for rule in undecided:
+        groups.setdefault(_HOW.get(rule.command, rule.command), []).append(rule)
     found = [_group(how, group) for how, group in groups.items()]
     return tuple(sorted(found, key=lambda one: -len(one.rules)))
 
 
 def _group(how: str, group: Sequence[UndecidedRule]) -> Lacking:
-    commands = [one.command for one in group]
-    needs = dict.fromkeys([one.needs for one in group])
+    commands = [undecided.command for undecided in group]
+    needs = dict.fromkeys([undecided.needs for undecided in group])
     inputs = {name for need in needs for name in need.split(", ") if name in _BY_NAME}
     if "packages" in inputs:
         inputs.discard("transformer_engine")  # who has the one has the other
@@ -111,7 +111,9 @@ def _group(how: str, group: Sequence[UndecidedRule]) -> Lacking:
         room = max(_MOST - len(wants), 1)
         wants += own[:room] if len(own) <= room else [*own[: room - 1], f"{len(own) - room + 1} more"]
     words = _and(wants) if how in _IN_WORDS else "; ".join(wants)
-    return Lacking(max(commands, key=commands.count), (*needs,), words, how, tuple([one.rule for one in group]))
+    return Lacking(
+        max(commands, key=commands.count), (*needs,), words, how, tuple([undecided.rule for undecided in group])
+    )
 
 
 def _and(words: Sequence[str]) -> str:

@@ -48,7 +48,7 @@ class Tries(Record):
     @property
     def changes(self) -> tuple[Effect, ...]:
         """The values that change something."""
-        return tuple(one for one in self.effects if one.changes)
+        return tuple(effect for effect in self.effects if effect.changes)
 
 
 def concerns(report: Report, document: Document, line: int) -> bool:
@@ -93,25 +93,25 @@ def _explained(report: Report, document: Document, line: int, tries: Tries | Non
 
 def _tried(tries: Tries, *, is_told: bool) -> Iterator[str]:
     """What was changed by other values; that nothing was, where nothing else is known of the line."""
-    for one in tries.changes[:SHOWN]:
-        yield f"  matters: {one.tried} -> {one.changes}"
+    for effect in tries.changes[:SHOWN]:
+        yield f"  matters: {effect.tried} -> {effect.changes}"
     if len(tries.changes) > SHOWN:
         yield f"    and {len(tries.changes) - SHOWN} more of {len(tries.effects)} values that were tried"
     if not tries.changes and not is_told:
-        values = [one.tried for one in tries.effects]
+        values = [effect.tried for effect in tries.effects]
         yield f"  changes nothing here; tried: {', '.join(values)}"
         if tries.hiding:
             yield f"    as far as can be seen: {', '.join(tries.hiding)} may hide more"
 
 
 def _fate(outcome: Outcome, path: str, line: int) -> Iterator[str]:
-    for one in outcome.trace:
-        if _is_at(one.origin, path, line):
-            yield f"{_DECIDES}{one.setting}: {one.value!s}"
-            lost = (f"    over {other.value!s} from {other.origin.describe()}" for other in one.overrode)
+    for entry in outcome.trace:
+        if _is_at(entry.origin, path, line):
+            yield f"{_DECIDES}{entry.setting}: {entry.value!s}"
+            lost = (f"    over {other.value!s} from {other.origin.describe()}" for other in entry.overrode)
             yield from dict.fromkeys(lost)
-        elif _among(one, path, line):
-            yield f"  is overridden: {one.setting} is {one.value!s}, from {one.origin.describe()}"
+        elif _among(entry, path, line):
+            yield f"  is overridden: {entry.setting} is {entry.value!s}, from {entry.origin.describe()}"
     error = outcome.error
     if error is not None and any(_is_at(origin, path, line) for origin in error.because):
         yield f"{_ENDS}{error.type} ({error.stage}): {error.first_line}"
@@ -121,8 +121,8 @@ def _is_at(origin: Origin, path: str, line: int) -> bool:
     return origin.file == path and (origin.key_line or origin.line) == line
 
 
-def _among(one: TraceEntry | Overridden, path: str, line: int) -> bool:
-    return any(_is_at(other.origin, path, line) or _among(other, path, line) for other in one.overrode)
+def _among(entry: TraceEntry | Overridden, path: str, line: int) -> bool:
+    return any(_is_at(other.origin, path, line) or _among(other, path, line) for other in entry.overrode)
 
 
 def _said(report: Report, path: str, line: int) -> Iterator[str]:

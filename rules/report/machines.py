@@ -50,7 +50,8 @@ def _on(report: Report, machines: Sequence[str], everywhere: set[object]) -> Rep
         machines=tuple(machines),
         summary=report.summary._replace(actual=where + report.summary.actual),
         findings=tuple(
-            one if _key(one) in everywhere else one._replace(message=where + one.message) for one in report.findings
+            finding if _key(finding) in everywhere else finding._replace(message=where + finding.message)
+            for finding in report.findings
         ),
     )
 

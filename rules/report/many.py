@@ -204,12 +204,12 @@ class _Gitlab(Page):
         self._said: set[str] = set()
 
     def _next(self, report: Report, sources: Sources) -> str:
-        marks = [(self._mark_of(one), one) for one in reversed(report.findings)]
-        new = {mark: one for mark, one in marks if mark not in self._said}
+        marks = [(self._mark_of(finding), finding) for finding in reversed(report.findings)]
+        new = {mark: finding for mark, finding in marks if mark not in self._said}
         first = not self._said
         self._said.update(new)
-        chosen = {id(one) for one in new.values()}
-        left = tuple(one for one in report.findings if id(one) in chosen)
+        chosen = {id(finding) for finding in new.values()}
+        left = tuple(finding for finding in report.findings if id(finding) in chosen)
         text = self._rendered(report._replace(findings=left), sources)[len("[\n") : -len("\n]\n")]
         return f"{'[' if first else ','}\n{text}" if left else ""
 

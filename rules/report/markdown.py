@@ -60,8 +60,8 @@ class Page:
     def add(self, report: Report) -> None:
         """One report more."""
         self._runs += 1
-        self._undecided.update(one.rule for one in report.undecided)
-        self._failed.update(one.rule for one in report.internal_errors)
+        self._undecided.update(undecided.rule for undecided in report.undecided)
+        self._failed.update(error.rule for error in report.internal_errors)
         for block in self._told(report):
             size = len(block.text.encode())
             if size <= self._room[report.verdict]:
@@ -227,6 +227,6 @@ def _undecided_in_short(report: Report) -> Iterator[str]:
     """What is undecided, a line for each thing that is missing."""
     if report.undecided:
         yield f"; {_number(len(report.undecided), 'rule')} not decided"
-        yield from (f"\n  - {one.sentence(one.ids(written=inline), inline, code)}" for one in lacking(report.undecided))
+        yield from (f"\n  - {gap.sentence(gap.ids(written=inline), inline, code)}" for gap in lacking(report.undecided))
     elif report.verdict == "undecided":
         yield f"; {inline(report.summary.actual)}"

@@ -20,7 +20,7 @@ STACKS: tuple[Mapping[str, str], ...] = (
 
 def markdown(packages: Mapping[str, str]) -> str:
     """The tables of one stack, one a trainer and backend."""
-    table = {(one.trainer, one.backend, one.layout, one.feature): one for one in cells(packages)}
+    table = {(cell.trainer, cell.backend, cell.layout, cell.feature): cell for cell in cells(packages)}
     words = shown(", ".join(f"{name.replace('_', ' ')} {version}" for name, version in packages.items()))
     lines = [f"## {words}", ""]
     for trainer in TRAINERS:

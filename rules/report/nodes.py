@@ -32,17 +32,19 @@ def as_data(answer: Fleet, known: Merged) -> dict[str, object]:
         "verdict": answer.verdict,
         "counts": {**{name: len(getattr(answer, name)) for name in LISTS}, "absent": answer.absent},
         "standing": {
-            one.host: {"verdict": one.verdict, "why": list(one.why)} for one in answer.nodes if one.verdict != "pass"
+            standing.host: {"verdict": standing.verdict, "why": list(standing.why)}
+            for standing in answer.nodes
+            if standing.verdict != "pass"
         },
         "drift": [
             {
-                "subject": one.subject,
-                "severity": one.weight,
-                "usual": one.usual,
-                "nodes": one.count,
-                "others": [{"value": other.value, "nodes": list(other.hosts)} for other in one.others],
+                "subject": drift.subject,
+                "severity": drift.weight,
+                "usual": drift.usual,
+                "nodes": drift.count,
+                "others": [{"value": other.value, "nodes": list(other.hosts)} for other in drift.others],
             }
-            for one in answer.drift
+            for drift in answer.drift
         ],
         **known.as_data(),
     }
@@ -61,11 +63,11 @@ def as_text(answer: Fleet, style: Style) -> str:
 
 def _drift(answer: Fleet, style: Style) -> Iterator[str]:
     """Where they differ: by subject what is usual, and who has something else."""
-    for one in answer.drift[:_MOST]:
-        paint = {"error": style.bad, "warning": style.warn}.get(one.weight, str)
-        yield f"{paint(one.weight)}  {shown(one.sentence)}"
-        yield from (f"  {shown(other.value)}: {names(other.hosts)}" for other in one.others[:_MOST])
-        yield from _left_out(len(one.others), "values")
+    for drift in answer.drift[:_MOST]:
+        paint = {"error": style.bad, "warning": style.warn}.get(drift.weight, str)
+        yield f"{paint(drift.weight)}  {shown(drift.sentence)}"
+        yield from (f"  {shown(other.value)}: {names(other.hosts)}" for other in drift.others[:_MOST])
+        yield from _left_out(len(drift.others), "values")
         yield ""
     yield from _left_out(len(answer.drift), "subjects")
 
@@ -77,7 +79,7 @@ def _reasons(answer: Fleet, style: Style) -> Iterator[str]:
         yield f"  {names(hosts)}"
         yield ""
     yield from _left_out(len(reasons), "reasons")
-    told = {f"{one.host}.json" for one in answer.nodes}
+    told = {f"{standing.host}.json" for standing in answer.nodes}
     unread = [(name, why) for name, why in answer.unread if name not in told]
     for name, why in unread[:_MOST]:
         yield f"{painted('undecided', style)}  {shown(name)} cannot be read: {shown(why)}"

@@ -28,7 +28,7 @@ _RULES = {
 def as_junit(answer: Fleet) -> str:
     """A suite with a test a node: what fails is a failure, and what nobody knows is skipped."""
     builder = ET.TreeBuilder()
-    verdicts = [one.verdict for one in answer.nodes]
+    verdicts = [standing.verdict for standing in answer.nodes]
     numbers = {
         "tests": str(len(verdicts) + 1),
         "failures": str(verdicts.count("fail") + (answer.verdict == "fail")),
@@ -39,8 +39,8 @@ def as_junit(answer: Fleet) -> str:
     builder.data("\n")
     builder.start("testsuite", {"name": "nodes", **numbers})
     builder.data("\n")
-    for one in answer.nodes:
-        _case(builder, one.host, one.verdict, one.why)
+    for standing in answer.nodes:
+        _case(builder, standing.host, standing.verdict, standing.why)
     _case(builder, "all nodes", answer.verdict, tuple(_of_all(answer)))
     builder.end("testsuite")
     builder.data("\n")
@@ -67,7 +67,7 @@ def _of_all(answer: Fleet) -> Iterator[str]:
     yield f"{len(answer.passing)} passing, {len(answer.failing)} failing, {len(answer.unknown)} unknown"
     if answer.absent:
         yield f"{answer.absent} more did not report"
-    yield from (one.sentence for one in answer.drift)
+    yield from (drift.sentence for drift in answer.drift)
     yield from (f"{name} cannot be read: {why}" for name, why in answer.unread)
 
 
@@ -75,10 +75,10 @@ def as_sarif(answer: Fleet, folder: str) -> str:
     """A log with a result a node that does not pass, at its report in the folder."""
     names = list(_RULES)
     results: list[dict[str, object]] = []
-    for one in answer.nodes:
-        rule = next((name for name, (verdict, _) in _RULES.items() if verdict == one.verdict), None)
+    for standing in answer.nodes:
+        rule = next((name for name, (verdict, _) in _RULES.items() if verdict == standing.verdict), None)
         if rule is not None:
-            results.append(_result(one, rule, names.index(rule), folder))
+            results.append(_result(standing, rule, names.index(rule), folder))
     notes = [{"level": "note", "message": {"text": text}} for text in _of_all(answer)]
     left_out = len(results) - MOST_RESULTS
     if left_out > 0:
@@ -105,13 +105,13 @@ def as_sarif(answer: Fleet, folder: str) -> str:
     return dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}) + "\n"
 
 
-def _result(one: Standing, rule: str, index: int, folder: str) -> dict[str, object]:
-    path = f"{folder}/{one.host}.json"
+def _result(standing: Standing, rule: str, index: int, folder: str) -> dict[str, object]:
+    path = f"{folder}/{standing.host}.json"
     place = {"artifactLocation": artifact(path), "region": {"startLine": 1, "startColumn": 1}}
     return {
         "ruleId": rule,
         "ruleIndex": index,
-        "level": _SAID[one.verdict][0],
-        "message": {"text": f"{one.host}: {'. '.join(one.why) or one.verdict}"},
+        "level": _SAID[standing.verdict][0],
+        "message": {"text": f"{standing.host}: {'. '.join(standing.why) or standing.verdict}"},
         "locations": [{"physicalLocation": place}],
     }

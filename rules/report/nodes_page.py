@@ -32,7 +32,7 @@ def _head(answer: Fleet) -> Iterator[str]:
 def _grid(answer: Fleet) -> Iterator[str]:
     """A tile a node, those that do not pass first. The verdict is written out: color alone tells not everybody."""
     nodes = sorted(answer.nodes, key=lambda one: (WORST.index(one.verdict), one.host))
-    passing = [one for one in nodes if one.verdict == "pass"]
+    passing = [standing for standing in nodes if standing.verdict == "pass"]
     is_folded = len(passing) > _FOLDED
     yield '<h2 id="nodes">Nodes</h2>'
     yield from _tiles(nodes[: len(nodes) - len(passing)] if is_folded else nodes)
@@ -45,8 +45,9 @@ def _grid(answer: Fleet) -> Iterator[str]:
 def _tiles(nodes: Sequence[Standing]) -> Iterator[str]:
     if nodes:
         yield '<ul class="fleet" aria-labelledby="nodes">'
-        for one in nodes[:_MOST_TILES]:
-            yield f'<li class="{one.verdict}">{_text(one.host)} <span class="badge">{one.verdict}</span></li>'
+        for standing in nodes[:_MOST_TILES]:
+            badge = f'<span class="badge">{standing.verdict}</span>'
+            yield f'<li class="{standing.verdict}">{_text(standing.host)} {badge}</li>'
         yield "</ul>"
         yield from _left_out(len(nodes) - _MOST_TILES, "nodes")
 
@@ -61,10 +62,10 @@ def _reasons(answer: Fleet) -> Iterator[str]:
 
 def _drift(answer: Fleet) -> Iterator[str]:
     rows = []
-    for one in answer.drift:
-        usual = "none" if one.usual is None else f"{_text(one.usual)} ({one.count:,})"
-        rows += [(one.weight, f"{_text(one.subject)}; usual: {usual}", f"{_text(each.value)}: {_names(each.hosts)}")
-                 for each in one.others]  # fmt: skip
+    for drift in answer.drift:
+        usual = "none" if drift.usual is None else f"{_text(drift.usual)} ({drift.count:,})"
+        rows += [(drift.weight, f"{_text(drift.subject)}; usual: {usual}", f"{_text(each.value)}: {_names(each.hosts)}")
+                 for each in drift.others]  # fmt: skip
     if rows:
         yield from _table("Where they differ", ("severity", "subject", "others"), rows[:_MOST_ROWS])
         yield from _left_out(len(rows) - _MOST_ROWS, "values")

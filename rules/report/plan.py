@@ -40,7 +40,7 @@ def plans_of(planned: Planned, may: May | None = None, *, whole: bool = True) ->
     may, before = may or _usual(planned), planned.before if whole else ()
     first = planned.given[0]
     are_known = known_number(lambda: first.outcome.effective.all_processes) is not None or _are_seen(first)
-    plans = tuple(_plan(one, before, may, are_known) for one in planned.plans)
+    plans = tuple(_plan(plan, before, may, are_known) for plan in planned.plans)
     in_bf16 = None if planned.in_bf16 is None else _plan(planned.in_bf16, before, may, are_known)
     made = schema.Plans(schema.PLAN, planned.goal, planned.reached, reasons, plans, in_bf16, planned.neither)
     secrets = secrets_of_runs(planned)
@@ -53,16 +53,16 @@ def _usual(planned: Planned) -> May:
         return lambda _: True
     from fp8check.rules.report import quoting
 
-    return quoting.of_files(one.path for one in planned.before if one.path not in planned.named).may
+    return quoting.of_files(document.path for document in planned.before if document.path not in planned.named).may
 
 
 def _plan(found: Plan, before: Sequence[Document], may: May, are_known: bool) -> schema.Plan:
     """`are_known`: whether it was known how many processes the run has; a plan that says how many assumes it else."""
-    reports = [build.whole(one, fixes=bool(before)) for one in found.reports]
+    reports = [build.whole(examined, fixes=bool(before)) for examined in found.reports]
     outcome = reports[0].outcome
     remaining = tuple(finding for report in reports for finding in report.findings)
     speedup, memory = outcome.speedup, outcome.memory
-    steps = tuple(_step(one, may) for one in found.steps)
+    steps = tuple(_step(step, may) for step in found.steps)
     fix = _fix(found, before, may)
     summary = reports[0].summary
     if not are_known:
@@ -102,19 +102,19 @@ def _fix(found: Plan, before: Sequence[Document], may: May) -> schema.Fix | None
     from fp8check.rules.edits.differing import differing
     from fp8check.rules.reading.source import Source
 
-    texts = {one.path: one.text for one in before}
+    texts = {document.path: document.text for document in before}
     edits: list[schema.Edit] = []
-    for one in found.documents:
-        old = texts.get(one.path)
-        if old is None or old == one.text:
+    for document in found.documents:
+        old = texts.get(document.path)
+        if old is None or old == document.text:
             continue
-        if not may(one.path):
+        if not may(document.path):
             return None
-        source = Source(one.path, old)
-        for start, end, text in differing(old, one.text):
+        source = Source(document.path, old)
+        for start, end, text in differing(old, document.text):
             span = source.span(start, end)
-            edits.append(schema.Edit(one.path, span.line, span.column, span.end_line, span.end_column, text))
-    has_credential = any(masked_shapes(one.text) != one.text for one in edits)
+            edits.append(schema.Edit(document.path, span.line, span.column, span.end_line, span.end_column, text))
+    has_credential = any(masked_shapes(edit.text) != edit.text for edit in edits)
     return schema.Fix(False, tuple(edits)) if edits and not has_credential else None
 
 
@@ -125,7 +125,7 @@ def step_of(step: Step) -> schema.Step:
 
 def secrets_of_runs(planned: Planned) -> tuple[str, ...]:
     """The credentials that the runs name."""
-    return tuple(secret for one in planned.given for secret in secrets_of(one.inputs.run, one.documents))
+    return tuple(secret for report in planned.given for secret in secrets_of(report.inputs.run, report.documents))
 
 
 def as_json(planned: Planned, may: May | None = None) -> str:

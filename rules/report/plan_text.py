@@ -36,10 +36,10 @@ def lines(plans: Plans, style: Style) -> Iterator[str]:
         if plans.goal == "fp8":
             yield from _in_bf16(plans, style)
         return
-    for number, one in enumerate(plans.plans, 1):
+    for number, plan in enumerate(plans.plans, 1):
         if number > 1:
             yield ""
-        yield from _plan(one, number, plans, style)
+        yield from _plan(plan, number, plans, style)
 
 
 def without_bf16(plans: Plans) -> str:
@@ -72,8 +72,8 @@ def short(plans: Plans) -> list[str]:
         said[MOST:] = [
             f"  and {len(said) - MOST} lines more: {command_of(plans, 1)} makes them, fp8check plan shows them"
         ]
-    for number, one in enumerate(plans.plans[1:], 2):
-        said.append(f"or ({command_of(plans, number)}): {figures(one)}")
+    for number, plan in enumerate(plans.plans[1:], 2):
+        said.append(f"or ({command_of(plans, number)}): {figures(plan)}")
     return said
 
 
@@ -84,13 +84,11 @@ def sentence(plans: Plans, number: int) -> str:
         number: which plan, from 1.
     """
     found = plans.plans[number - 1]
-    steps = [" ".join(words_of(one)) for one in found.steps if one.kind != "file"]
-    steps += [f"{one.file} (new)" for one in found.steps if one.kind == "file"]
+    steps = [" ".join(words_of(step)) for step in found.steps if step.kind != "file"]
+    steps += [f"{step.file} (new)" for step in found.steps if step.kind == "file"]
     more = f"; and {len(steps) - _STEPS} steps more" if len(steps) > _STEPS else ""
-    return (
-        f"The whole plan ({command_of(plans, number)}): {shown('; '.join(_cut(one) for one in steps[:_STEPS]))}{more}. "
-        f"Then {figures(found)}"
-    )
+    told = shown("; ".join(_cut(step) for step in steps[:_STEPS]))
+    return f"The whole plan ({command_of(plans, number)}): {told}{more}. Then {figures(found)}"
 
 
 def figures(found: Plan) -> str:
@@ -120,7 +118,7 @@ def _plan(found: Plan, number: int, plans: Plans, style: Style) -> Iterator[str]
     if found.launch is not None and not any(one.kind == "launch" for one in found.steps):
         yield f"  {last + 1}. {'start with':<{WIDTH - 3}}{style.hang}{style.command}{shown(found.launch)}"
     yield from promised(found.summary, plans.goal, style)
-    left = [one.rule for one in found.remaining if one.severity == "warning"]
+    left = [finding.rule for finding in found.remaining if finding.severity == "warning"]
     if left:
         yield f"  {'warnings':<{WIDTH}}{style.hang}{shown(', '.join(dict.fromkeys(left)))}"
 

@@ -62,8 +62,8 @@ class Log:
         room = MOST_RESULTS - self._count
         self._left_out += max(len(results) - room, 0)
         pieces = []
-        for one in results[:room]:
-            pieces.append(f"{',' if self._count else ''}{_RESULT}{dumps(one, _RESULT)}")
+        for result in results[:room]:
+            pieces.append(f"{',' if self._count else ''}{_RESULT}{dumps(result, _RESULT)}")
             self._count += 1
         return (self._ends()[0] if begins else "") + "".join(pieces)
 
@@ -99,17 +99,20 @@ class Log:
 
     def _results(self, report: Report) -> list[Data]:
         """The results of a report that are not there yet."""
-        said = {one.rule: one for one in reversed(report.findings)}  # the first of each rule
-        for rule in dict.fromkeys([*said, *(one.rule for one in report.suppressed)]):
+        said = {finding.rule: finding for finding in reversed(report.findings)}  # the first of each rule
+        for rule in dict.fromkeys([*said, *(suppressed.rule for suppressed in report.suppressed)]):
             if rule not in self._index:
                 self._index[rule] = len(self._index)
                 self._rules.append(_rule(rule, said.get(rule)))
-        results = [_found(one, self._index, report) for one in report.findings]
+        results = [_found(finding, self._index, report) for finding in report.findings]
         if report.plan is not None:
             _plan_into(results, report, report.plan)
-        results += [_suppressed(one, self._index, report) for one in report.suppressed]
-        marks = [(one.file, one.fingerprint) if one.fingerprint else None for one in report.findings] + [
-            (one.rule, one.file, one.line, one.column, one.message) for one in report.suppressed
+        results += [_suppressed(suppressed, self._index, report) for suppressed in report.suppressed]
+        marks = [
+            (finding.file, finding.fingerprint) if finding.fingerprint else None for finding in report.findings
+        ] + [
+            (suppressed.rule, suppressed.file, suppressed.line, suppressed.column, suppressed.message)
+            for suppressed in report.suppressed
         ]
         new = [one for one, mark in zip(results, marks, strict=True) if mark is None or mark not in self._said]
         self._said.update(marks)
@@ -169,10 +172,10 @@ def _plan_into(results: Sequence[Data], report: Report, plans: Plans) -> None:
 
     fixes = [
         {"description": {"text": sentence(plans, number)}, "artifactChanges": changes}
-        for number, one in enumerate(plans.plans, 1)
-        if (changes := _changes(one))
+        for number, plan in enumerate(plans.plans, 1)
+        if (changes := _changes(plan))
     ]
-    errors = [number for number, one in enumerate(report.findings) if one.severity == "error"]
+    errors = [number for number, finding in enumerate(report.findings) if finding.severity == "error"]
     for number in errors[: _MOST_WITH_PLAN if fixes else 0]:
         results[number]["fixes"] = fixes
 
@@ -181,29 +184,33 @@ def _changes(found: Plan) -> list[Data]:
     """The changes of a plan, by file; a new file is put where nothing is."""
     new = [
         {
-            "artifactLocation": artifact(one.file),
-            "replacements": [{**_AT_THE_TOP, "insertedContent": {"text": one.after}}],
+            "artifactLocation": artifact(step.file),
+            "replacements": [{**_AT_THE_TOP, "insertedContent": {"text": step.after}}],
         }
-        for one in found.steps
-        if one.kind == "file" and one.file is not None and one.after is not None
+        for step in found.steps
+        if step.kind == "file" and step.file is not None and step.after is not None
     ]
     return [*(_by_file(found.fix) if found.fix is not None else ()), *new]
 
 
-def _suppressed(one: Suppressed, index: Mapping[str, int], report: Report) -> Data:
-    kind = "inSource" if one.file and one.file in one.by else "external"
-    suppression = {"kind": kind, "status": "accepted", **({"justification": one.reason} if one.reason else {})}
-    result = _result(one, index, _level(one.rule), one.message)
-    return {**result, **_locations(one, report), "suppressions": [suppression]}
+def _suppressed(suppressed: Suppressed, index: Mapping[str, int], report: Report) -> Data:
+    kind = "inSource" if suppressed.file and suppressed.file in suppressed.by else "external"
+    suppression = {
+        "kind": kind,
+        "status": "accepted",
+        **({"justification": suppressed.reason} if suppressed.reason else {}),
+    }
+    result = _result(suppressed, index, _level(suppressed.rule), suppressed.message)
+    return {**result, **_locations(suppressed, report), "suppressions": [suppression]}
 
 
-def _result(one: Finding | Suppressed, index: Mapping[str, int], level: str, message: str) -> Data:
-    return {"ruleId": one.rule, "ruleIndex": index[one.rule], "level": level, "message": {"text": message}}
+def _result(finding: Finding | Suppressed, index: Mapping[str, int], level: str, message: str) -> Data:
+    return {"ruleId": finding.rule, "ruleIndex": index[finding.rule], "level": level, "message": {"text": message}}
 
 
-def _locations(one: Finding | Suppressed, report: Report) -> Data:
+def _locations(finding: Finding | Suppressed, report: Report) -> Data:
     """Where it stands. Code scanning shows no result without a place: what no file holds is at the top of the first."""
-    place = place_of(one)
+    place = place_of(finding)
     if place is not None:
         return {"locations": [_location(place)]}
     if not report.files:
@@ -252,8 +259,8 @@ def artifact(path: str) -> dict[str, str]:
 def _invocation(report: Report) -> Data:
     """A run that was checked: what it comes to, what could not be decided, and what failed: a log without results must
     not be taken for a pass."""
-    notes = [_notification(one.rule, "error", one.error) for one in report.internal_errors]
-    notes += [_undecided(one) for one in lacking(report.undecided)]
+    notes = [_notification(error.rule, "error", error.error) for error in report.internal_errors]
+    notes += [_undecided(gap) for gap in lacking(report.undecided)]
     if report.plan is not None:
         from fp8check.rules.report.plan_text import short
 
@@ -272,13 +279,15 @@ def _invocation(report: Report) -> Data:
 
 def _required(report: Report) -> Data:
     """What is required of the outcome; what is not met is among the results, too."""
-    return {"requirements": [as_data(one) for one in report.requirements]} if report.requirements else {}
+    return (
+        {"requirements": [as_data(requirement) for requirement in report.requirements]} if report.requirements else {}
+    )
 
 
-def _undecided(one: Lacking) -> Data:
+def _undecided(gap: Lacking) -> Data:
     """Rules that are undecided, by what would decide them."""
-    text = f"not decided: {one.sentence(one.ids(len(one.rules)))} (for want of {'; '.join(one.needs)})"
-    return {"level": "note", "message": {"text": text}, "properties": {"rules": list(one.rules)}}
+    text = f"not decided: {gap.sentence(gap.ids(len(gap.rules)))} (for want of {'; '.join(gap.needs)})"
+    return {"level": "note", "message": {"text": text}, "properties": {"rules": list(gap.rules)}}
 
 
 def _notification(rule: str, level: str, message: str) -> Data:

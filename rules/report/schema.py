@@ -558,7 +558,7 @@ class Report(Record):
         """The findings; with a baseline, those that it does not have."""
         if self.baseline is None:
             return self.findings
-        return tuple(one for one in self.findings if one.state != "unchanged")
+        return tuple(finding for finding in self.findings if finding.state != "unchanged")
 
 
 class Place(Record):

@@ -31,9 +31,9 @@ def _variables(script: ShellScript) -> Iterator[tuple[str, int, int]]:
     for item in script.items:
         if isinstance(item, Command):
             parts += (*item.assignments, *item.words)
-    for one in parts:
-        name, equals, value = script.text[one.start : one.end].partition("=")
-        start, end = one.end - len(value), one.end
+    for part in parts:
+        name, equals, value = script.text[part.start : part.end].partition("=")
+        start, end = part.end - len(value), part.end
         if value[:1] in ("'", '"') and value[-1:] == value[:1] and len(value) > 1:
             start, end = start + 1, end - 1
         if equals and value[:1] not in ("", "(") and "$" not in value:

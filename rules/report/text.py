@@ -85,7 +85,7 @@ def _summary(report: Report, style: Style) -> Iterator[str]:
     concerns_fp8 = report.requested.fp8 or report.outcome.trains_in_fp8 is not False or report.probe is not None
     if not concerns_fp8 and not report.findings:
         return
-    is_told = any(one.rule == ASSUMED for one in report.new_findings)
+    is_told = any(finding.rule == ASSUMED for finding in report.new_findings)
     assumed = report.summary.assumed if is_told else None
     for title, words in report.summary.lines:
         if title or words != assumed:
@@ -103,17 +103,17 @@ def undecided(report: Report, style: Style, *, verbose: bool = False) -> Iterato
     for rule in report.undecided:
         if rule.depends:
             yield f"depends on releases: {style.rule(shown(rule.rule))} {style.hang}{shown(rule.depends)}"
-    for one in lacking(report.undecided):
-        ids = one.ids(len(one.rules) if verbose else SOME, lambda rule: style.rule(shown(rule)))
-        yield f"not decided: {one.sentence(ids)}"
+    for gap in lacking(report.undecided):
+        ids = gap.ids(len(gap.rules) if verbose else SOME, lambda rule: style.rule(shown(rule)))
+        yield f"not decided: {gap.sentence(ids)}"
         if verbose:
-            yield f"  for want of {shown('; '.join(one.needs))}"
+            yield f"  for want of {shown('; '.join(gap.needs))}"
 
 
 def _totals(report: Report, style: Style) -> str:
     numbers = {"error": 0, "warning": 0, "info": 0}
-    for one in report.new_findings:
-        numbers[one.severity] += 1
+    for finding in report.new_findings:
+        numbers[finding.severity] += 1
     parts = [
         style.severity(severity, f"{number} {severity}{'s' if number != 1 else ''}")
         for severity, number in numbers.items()
@@ -121,7 +121,7 @@ def _totals(report: Report, style: Style) -> str:
     ]
     if numbers["info"]:
         parts.append(f"{numbers['info']} note{'s' if numbers['info'] != 1 else ''}")
-    nothing = "nothing found" + " for sure" * any(one.depends for one in report.undecided)
+    nothing = "nothing found" + " for sure" * any(rule.depends for rule in report.undecided)
     return (", ".join(parts) or nothing) + "".join(_others(report))
 
 

@@ -21,19 +21,19 @@ def render(actual: str, outcome: Outcome, style: Style) -> str:
     for new in outcome.extrapolated:
         name = new.package.replace("_", " ")
         lines += [f"{name} {shown(new.release)}: extrapolated from {new.executed}: {new.predictions}", ""]
-    width = min(48, max((len(one.setting) for one in outcome.trace), default=0))
-    for one in outcome.trace:
-        value = f"{shown(str(one.value)):<12}"
-        setting = style.strong(f"{shown(one.setting):<{width}}")
-        lines.append(f"{setting}  {style.hang}{value}  {shown(one.origin.describe())}")
-        lines.extend(_beaten(one, width, style))
+    width = min(48, max((len(entry.setting) for entry in outcome.trace), default=0))
+    for entry in outcome.trace:
+        value = f"{shown(str(entry.value)):<12}"
+        setting = style.strong(f"{shown(entry.setting):<{width}}")
+        lines.append(f"{setting}  {style.hang}{value}  {shown(entry.origin.describe())}")
+        lines.extend(_beaten(entry, width, style))
     if outcome.error is not None:
         lines += ["", style.bad(f"{outcome.error.stage}: {outcome.error.type}: {shown(outcome.error.message)}")]
     return "\n".join(lines) + "\n"
 
 
-def _beaten(one: TraceEntry | Overridden, width: int, style: Style) -> Iterator[str]:
-    for other in one.overrode:
+def _beaten(entry: TraceEntry | Overridden, width: int, style: Style) -> Iterator[str]:
+    for other in entry.overrode:
         yield style.faint(
             f"{'':<{width}}  {style.hang}over {shown(str(other.value))}  {shown(other.origin.describe())}"
         )

@@ -116,13 +116,13 @@ def as_text(found: Upgrade, style: Style) -> str:
 
 def _lines(found: Upgrade, style: Style) -> Iterator[str]:
     yield from _stacks(found, style)
-    for one in found.runs:
+    for run in found.runs:
         yield ""
-        if len(found.runs) > 1 or one.launch is not None:
-            at = "" if one.launch is None else f":{one.launch.line}"
-            name = ", ".join(file.path for file in one.files) if one.launch is None else one.launch.file
+        if len(found.runs) > 1 or run.launch is not None:
+            at = "" if run.launch is None else f":{run.launch.line}"
+            name = ", ".join(file.path for file in run.files) if run.launch is None else run.launch.file
             yield style.strong(shown(name + at))
-        yield from _run(one, style)
+        yield from _run(run, style)
 
 
 def _stacks(found: Upgrade, style: Style) -> Iterator[str]:
@@ -149,26 +149,26 @@ def _line(title: str, text: str, style: Style) -> str:
     return f"{style.strong(f'{title:<{_WIDTH - 1}}')} {style.hang}{text}"
 
 
-def _run(one: Run, style: Style) -> Iterator[str]:
-    yield from _both("actual", one.before.summary.actual, one.after.summary.actual, style)
-    yield from _both("speed", one.before.summary.speed, one.after.summary.speed, style)
-    yield from _both("memory", one.before.summary.memory, one.after.summary.memory, style)
-    if one.after.summary.or_ is not None:
-        yield _line("or", f"{shown(one.after.summary.or_)} ({shown(one.after.summary.assumed_or or '')})", style)
-    if one.after.summary.extrapolated is not None:
-        yield _line("", shown(one.after.summary.extrapolated), style)
-    yield from _told("better", [_words(change) for change in one.changes if change.better is True], style)
-    yield from _told("worse", [_words(change) for change in one.changes if change.better is False], style)
+def _run(run: Run, style: Style) -> Iterator[str]:
+    yield from _both("actual", run.before.summary.actual, run.after.summary.actual, style)
+    yield from _both("speed", run.before.summary.speed, run.after.summary.speed, style)
+    yield from _both("memory", run.before.summary.memory, run.after.summary.memory, style)
+    if run.after.summary.or_ is not None:
+        yield _line("or", f"{shown(run.after.summary.or_)} ({shown(run.after.summary.assumed_or or '')})", style)
+    if run.after.summary.extrapolated is not None:
+        yield _line("", shown(run.after.summary.extrapolated), style)
+    yield from _told("better", [_words(change) for change in run.changes if change.better is True], style)
+    yield from _told("worse", [_words(change) for change in run.changes if change.better is False], style)
     shown_above = ("error", "undecided")  # the line of what happens says them
-    others = [_words(each) for each in one.changes if each.better is None and each.name not in shown_above]
+    others = [_words(each) for each in run.changes if each.better is None and each.name not in shown_above]
     yield from _told("other", others, style)
-    yield from _told("new", [_finding(finding, style) for finding in one.new], style)
-    yield from _told("gone", [_finding(finding, style) for finding in one.gone], style)
-    if one.undecided:
-        yield _line("open", f"undecided then: {' '.join(one.undecided)}", style)
-    if not (one.changes or one.new or one.gone or one.undecided):
+    yield from _told("new", [_finding(finding, style) for finding in run.new], style)
+    yield from _told("gone", [_finding(finding, style) for finding in run.gone], style)
+    if run.undecided:
+        yield _line("open", f"undecided then: {' '.join(run.undecided)}", style)
+    if not (run.changes or run.new or run.gone or run.undecided):
         yield "nothing changes"
-    yield from _plan(one, style)
+    yield from _plan(run, style)
 
 
 def _both(title: str, before: str | None, after: str | None, style: Style) -> Iterator[str]:
@@ -197,25 +197,25 @@ def _value(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else shown(str(value))
 
 
-def _finding(one: Finding, style: Style) -> str:
-    place = place_of(one)
+def _finding(finding: Finding, style: Style) -> str:
+    place = place_of(finding)
     where = "" if place is None else f"  {style.name(shown(place.file))}:{place.line}"
-    return f"{style.rule(one.rule)} {one.severity} {shown(one.message)}{where}"
+    return f"{style.rule(finding.rule)} {finding.severity} {shown(finding.message)}{where}"
 
 
-def _plan(one: Run, style: Style) -> Iterator[str]:
-    if one.plan is None:
+def _plan(run: Run, style: Style) -> Iterator[str]:
+    if run.plan is None:
         return
     yield ""
-    if not one.plan.plans:
+    if not run.plan.plans:
         yield style.strong("then no way was found")
-        yield from (f"  {shown(reason)}" for reason in one.plan.why_not)
+        yield from (f"  {shown(reason)}" for reason in run.plan.why_not)
         return
-    first, *others = one.plan.plans
+    first, *others = run.plan.plans
     yield style.strong("what to change then")
     for number, step in enumerate(first.steps, 1):
         yield from step_lines(step, number, style)
-    yield from promised(first.summary, one.plan.goal, style)
+    yield from promised(first.summary, run.plan.goal, style)
     if others:
         more = f"{len(others)} other way{'s' if len(others) > 1 else ''}"
         yield f"  and {more}: --format json"

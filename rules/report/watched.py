@@ -18,11 +18,12 @@ MOST = 6
 def text(seen: Seen, words: str, differences: Sequence[Finding], undecided: Sequence[str]) -> str:
     """The verdict, what differs, what is undecided, and the figures."""
     lines = [f"fp8check: {shown(words)}{_where(seen)}"]
-    for one in differences:
-        lines.append(f"  {one.rule} {one.severity}: {shown(one.message)}{one.label and f' ({shown(one.label)})'}")
-        lines.extend(f"    {shown(note)}" for note in one.notes)
-        if one.help:
-            lines.append(f"    help: {shown(one.help)}")
+    for finding in differences:
+        label = f" ({shown(finding.label)})" if finding.label else ""
+        lines.append(f"  {finding.rule} {finding.severity}: {shown(finding.message)}{label}")
+        lines.extend(f"    {shown(note)}" for note in finding.notes)
+        if finding.help:
+            lines.append(f"    help: {shown(finding.help)}")
     lines.extend(f"  {name:<9} {shown(value)}" for name, value in _rows(seen))
     lines.extend(f"  undecided: {shown(one)}" for one in undecided[:MOST])
     if len(undecided) > MOST:
@@ -60,7 +61,7 @@ def _rows(seen: Seen) -> Iterator[tuple[str, str]]:
     if seen.moved is not None:
         yield "weights", f"{seen.moved.moved} of {seen.moved.trainable} move"
     if seen.losses:
-        shown_losses = ["not finite" if one is None else f"{one:.4f}" for one in (seen.losses[0], seen.losses[-1])]
+        shown_losses = ["not finite" if loss is None else f"{loss:.4f}" for loss in (seen.losses[0], seen.losses[-1])]
         yield "loss", " to ".join(dict.fromkeys(shown_losses))
     watched = seen.watched
     if watched is not None and watched.step_ms is not None:

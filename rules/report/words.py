@@ -22,7 +22,7 @@ def summary(examined: Examined, speed: Speed | None) -> Summary:
     """The summary of a report; `speed` is what is predicted where the run trains in FP8."""
     outcome, earlier = examined.outcome, examined.earlier
     actual_words = actual(outcome)
-    ending = sorted({one.rule for one in examined.findings if one.may_end}) if outcome.error is None else []
+    ending = sorted({finding.rule for finding in examined.findings if finding.may_end}) if outcome.error is None else []
     changed = earlier is not None and actual(earlier) != actual_words
     memory = _memory(outcome) if outcome.trains_in_fp8 and not ending else None
     return Summary(
@@ -50,7 +50,7 @@ def _required(examined: Examined) -> str:
 def _launch(examined: Examined) -> str | None:
     """How a script that was given without a command is taken to be started."""
     launch = examined.inputs.run.launch
-    if launch.given or launch.script is None or not any(one.kind == "script" for one in examined.documents):
+    if launch.given or launch.script is None or not any(document.kind == "script" for document in examined.documents):
         return None
     tool = "accelerate launch" if launch.tool == "accelerate" else launch.tool
     flags = f" --config_file {launch.config_file}" if launch.config_file is not None else ""

@@ -157,7 +157,7 @@ def _option(name: str, version: Version) -> Schema:
     option = OPTIONS.get(name) or OPTIONS.get(name.removeprefix("fp8_"))
     about = ABOUT["fp8_format" if name == "format" else name]
     if option is None:
-        names = [one for one in BACKENDS if one != "NO"]
+        names = [backend for backend in BACKENDS if backend != "NO"]
         if not _does(version, Accelerate.BACKEND_FROM_ENVIRONMENT):
             return {"description": f"accelerate 1.4 to 1.8 read it nowhere. {about}"}
         return {"description": about, "enum": [*names, "NO", None]}

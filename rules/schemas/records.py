@@ -95,6 +95,6 @@ def of_type(hint: object, definitions: Schema) -> Schema:
 
 
 def _either(schemas: list[Schema]) -> Schema:
-    if all([*one] == ["type"] for one in schemas):
-        return {"type": [one["type"] for one in schemas]}
+    if all([*schema] == ["type"] for schema in schemas):
+        return {"type": [schema["type"] for schema in schemas]}
     return {"anyOf": schemas}

@@ -22,6 +22,6 @@ def record(properties: dict[str, Schema]) -> Schema:
     return {"type": "object", "required": [*properties], "properties": properties}
 
 
-def or_null(one: Schema) -> Schema:
+def or_null(schema: Schema) -> Schema:
     """The same, or null."""
-    return {**one, "type": [one["type"], "null"]}
+    return {**schema, "type": [schema["type"], "null"]}

@@ -116,9 +116,9 @@ class AccelerateConfig(Record):
         parallel = self.top.section("parallelism_config")
         written = [parallel.get(f"parallelism_config_{name}_size") for name in ("dp_shard", "cp")]
         size, first = 1, None
-        for one in written:
-            if one is not None and isinstance(one.value, int) and one.value > 0:
-                size, first = size * one.value, first or one
+        for setting in written:
+            if setting is not None and isinstance(setting.value, int) and setting.value > 0:
+                size, first = size * setting.value, first or setting
         return first._replace(value=size) if first is not None else None
 
     @property

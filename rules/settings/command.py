@@ -76,7 +76,7 @@ def parsed(command: str) -> tuple[str, Command | None]:
     if script.stopped is not None:
         raise LaunchError(f"the launch command cannot be read: {script.stopped.message}")
     items = script.items
-    commands = [one for one in items if isinstance(one, Command)]
+    commands = [item for item in items if isinstance(item, Command)]
     is_plain = len(commands) == len(items)
     while len(commands) > 1 and commands[-1].in_pipe and _word(commands[-1].words[:1], text) in _READERS:
         commands.pop()

@@ -342,11 +342,13 @@ class _Walk:
         for name, (walk, begin, end) in list(shared.functions.items()):
             if name not in shared.called:
                 yield from walk._walk(begin, end)
-        for name, one in list(shared.written.items()) if self._outer is None else ():
+        for name, script in list(shared.written.items()) if self._outer is None else ():
             if name not in shared.started:
                 shared.started.add(name)
-                text, known = text_of(one.text), not why_of(one.text)
-                yield from one.walk._inner(one.command, [], (), text, keeps=False, known=known, place=one.place)
+                text, known = text_of(script.text), not why_of(script.text)
+                yield from script.walk._inner(
+                    script.command, [], (), text, keeps=False, known=known, place=script.place
+                )
 
     def part(self) -> Iterator[Line]:
         """Its commands in their order."""
@@ -449,17 +451,17 @@ class _Walk:
         names = "".join(sign if sign.isalnum() or sign == "_" else " " for sign in text)
         for compared in ("==", "!=", "<=", ">="):
             text = text.replace(compared, " ")
-        for one in names.split():
-            if one in self._scope and ("=" in text or "++" in text or "--" in text):
-                self._scope.spoil(one, "it is computed")
+        for part in names.split():
+            if part in self._scope and ("=" in text or "++" in text or "--" in text):
+                self._scope.spoil(part, "it is computed")
 
     # Commands
 
     def _command(self, command: Command, *, certain: bool) -> Iterator[Line]:  # noqa: PLR0912  one case after another
         self._shared.counts(commands=len(self._shared.calls) and 1)
         if not command.words:
-            for one in command.assignments if not command.in_pipe else ():
-                self._assign(one)
+            for assignment in command.assignments if not command.in_pipe else ():
+                self._assign(assignment)
             return
         mark = self._scope.mark()
         fields = self._with_aliases(command, self._expander.all_fields(command.words))
@@ -495,8 +497,8 @@ class _Walk:
         if name in _DECLARING:
             self._declare(name, command)
         elif name == "unset":
-            for one in texts:
-                self._scope.unset(one)
+            for text in texts:
+                self._scope.unset(text)
         elif name == "set":
             self._options(texts, fields)
         elif name in ("cd", "pushd", "popd"):
@@ -504,10 +506,10 @@ class _Walk:
         elif name == "printf":
             self._printf(texts)
         elif name == "let":
-            for one in texts:
-                self._arithmetic(one)
+            for text in texts:
+                self._arithmetic(text)
         elif name == "alias":
-            self._shared.aliases.update(one.partition("=")[::2] for one in texts if "=" in one)
+            self._shared.aliases.update(text.partition("=")[::2] for text in texts if "=" in text)
         elif name in _FILLING:
             self._fill(command, texts)
         elif name == "shift":
@@ -515,24 +517,24 @@ class _Walk:
         elif name == "exit" and certain:
             self._shared.end()
 
-    def _assign(self, one: Assignment, *, exported: bool = False) -> None:
-        exported = exported or self._expander.knows(one.name)
-        old = self._scope.get(one.name)
-        value = self._expander.value(one.value) if one.value is not None else ()
+    def _assign(self, assignment: Assignment, *, exported: bool = False) -> None:
+        exported = exported or self._expander.knows(assignment.name)
+        old = self._scope.get(assignment.name)
+        value = self._expander.value(assignment.value) if assignment.value is not None else ()
         made: Value | Array
-        if one.element:
-            self._scope.spoil(one.name, "its elements are set one by one")
+        if assignment.element:
+            self._scope.spoil(assignment.name, "its elements are set one by one")
             return
-        if one.items is not None:
-            made = self._expander.array(one.items, old if one.append and isinstance(old, Array) else None)
-        elif one.append and isinstance(old, tuple):
+        if assignment.items is not None:
+            made = self._expander.array(assignment.items, old if assignment.append and isinstance(old, Array) else None)
+        elif assignment.append and isinstance(old, tuple):
             made = self._expander.joined(old, value)
-        elif one.append:
-            self._scope.spoil(one.name, "something is added to it")
+        elif assignment.append:
+            self._scope.spoil(assignment.name, "something is added to it")
             return
         else:
             made = value
-        self._set(one.name, made, exported=exported)
+        self._set(assignment.name, made, exported=exported)
 
     def _set(self, name: str, value: Value | Array, *, exported: bool) -> None:
         self._scope.put(name, value)
@@ -542,12 +544,12 @@ class _Walk:
     def _declare(self, how: str, command: Command) -> None:
         """export A=B, declare -x A=B, local A=B: their values are not divided at spaces."""
         options = [word.literal or "" for word in command.words[1:] if (word.literal or "").startswith("-")]
-        exports = how == "export" or any("x" in one for one in options)
-        keeps = any("n" in one for one in options) and how == "export"
-        is_local = how in _LOCAL and bool(self._shared.calls) and not any("g" in one for one in options)
-        for one in command.arrays:
-            self._keep(one.name, is_local=is_local)
-            self._assign(one, exported=exports)
+        exports = how == "export" or any("x" in option for option in options)
+        keeps = any("n" in option for option in options) and how == "export"
+        is_local = how in _LOCAL and bool(self._shared.calls) and not any("g" in option for option in options)
+        for assignment in command.arrays:
+            self._keep(assignment.name, is_local=is_local)
+            self._assign(assignment, exported=exports)
         for word in command.words[1:]:
             value = self._expander.value(word)
             if how == "export" and value and value[0].why and word.pieces[0].kind == "output":
@@ -574,9 +576,9 @@ class _Walk:
 
     def _fill(self, command: Command, texts: Sequence[str]) -> None:
         """read -r -d '' NAME <<EOF: all of the here-document; what else is read, is read while the script runs."""
-        names = [one for one in texts if one.isidentifier()]
-        for one in names:
-            self._scope.spoil(one, "the script reads it while it runs")
+        names = [text for text in texts if text.isidentifier()]
+        for name in names:
+            self._scope.spoil(name, "the script reads it while it runs")
         if command.heredoc is not None and "-d" in texts and len(names) == 1:
             self._scope.put(names[0], _stripped(self._expander.heredoc(command.heredoc)))
 
@@ -685,7 +687,7 @@ class _Walk:
         if said is None or command.words[0].bare is None or not self._expander.spends(said):
             return fields
         first = fields[0]
-        return [*(Field(one, first.start, first.end, "", may_be_many=False) for one in said.split()), *fields[1:]]
+        return [*(Field(part, first.start, first.end, "", may_be_many=False) for part in said.split()), *fields[1:]]
 
     def _prints(self, command: Command, fields: Sequence[Field]) -> Value | None:
         """What a command prints into a pipe, or a file; None where that is not known."""
@@ -756,8 +758,8 @@ class _Walk:
         names = [*written([field.text for field in fields])]
         if command.written is not None:
             names.append(text_of(self._expander.value(command.written)))
-        for one in names:
-            path = os.path.normpath(os.path.join(self._scope.folder or "", one))
+        for name in names:
+            path = os.path.normpath(os.path.join(self._scope.folder or "", name))
             self._shared.changed.add(path, self._span_of(command).line)
 
     def _printf(self, texts: Sequence[str]) -> None:
@@ -880,11 +882,11 @@ class _Walk:
                 variables[name] = self._variable(value, span)
         if len(variables) > MAX_VARIABLES:
             raise self._script.source.error(command.start, f"more than {MAX_VARIABLES} variables are set for it")
-        for one in command.assignments:
-            if one.value is not None:
-                value = self._expander.value(one.value)
-                where = self._span(one.start, one.end)
-                variables[one.name] = Place(text_of(value), where, why_of(value))
+        for assignment in command.assignments:
+            if assignment.value is not None:
+                value = self._expander.value(assignment.value)
+                where = self._span(assignment.start, assignment.end)
+                variables[assignment.name] = Place(text_of(value), where, why_of(value))
         words = (*self._before, *(self._place(field, command) for field in fields))
         folder, gone = self._scope.folder, self._scope.get(FOLDER)
         lost = self._variable(gone, span) if folder is None and isinstance(gone, tuple) else None
@@ -963,7 +965,7 @@ def _divided(field: Field) -> Iterator[Field]:
 
 def _names_set(command: Command) -> Iterator[str]:
     """The variables that a command may set, as far as its words tell."""
-    yield from (one.name for one in (*command.assignments, *command.arrays))
+    yield from (assignment.name for assignment in (*command.assignments, *command.arrays))
     words = [_beginning(word) for word in command.words]
     if words and words[0] in _DECLARING | _FILLING | {"unset"}:
         yield from (name for word in words[1:] if (name := word.partition("=")[0].removesuffix("+")).isidentifier())

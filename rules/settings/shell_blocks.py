@@ -54,8 +54,8 @@ class Block:
 
     def _fits(self, patterns: Sequence[object]) -> bool | None:
         text = self._known(self.enter.words[0]) if self.enter.words else None
-        fits = [None if text is None else matches(text, one, self._known) for one in patterns]  # type: ignore[arg-type]
-        everything = [getattr(one, "bare", None) == "*" for one in patterns]
+        fits = [None if text is None else matches(text, pattern, self._known) for pattern in patterns]  # type: ignore[arg-type]
+        everything = [getattr(pattern, "bare", None) == "*" for pattern in patterns]
         return True if True in fits or True in everything else None if None in fits else False
 
     def leave(self, scope: Scope, why: str) -> None:

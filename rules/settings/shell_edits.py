@@ -58,8 +58,8 @@ def hunks(before: Sequence[str], after: Sequence[str]) -> tuple[Hunk, ...]:
 def with_hunks(words: Sequence[str], made: Sequence[Hunk]) -> list[str]:
     """The words of a line with these changes."""
     found = list(words)
-    for one in reversed(made):
-        found[one.first : one.last] = one.words
+    for hunk in reversed(made):
+        found[hunk.first : hunk.last] = hunk.words
     return found
 
 
@@ -89,7 +89,7 @@ class ShellFile:
     def words(self, changes: Changes, number: int) -> list[str]:
         """The words of a line as they are then."""
         changed = changes.get(str(number))
-        return list(changed) if isinstance(changed, list) else [one.text for one in self.lines[number].words]
+        return list(changed) if isinstance(changed, list) else [place.text for place in self.lines[number].words]
 
     def with_words(self, changes: Changes, number: int, made: Sequence[Hunk]) -> dict[str, object]:
         """What makes these changes of a line: lines that share a place that is changed change as well.
@@ -100,7 +100,7 @@ class ShellFile:
         words = with_hunks(self.words(changes, number), made)
         found: dict[str, object] = {str(number): words}
         line = self.lines[number]
-        whole = hunks([one.text for one in line.words], words)
+        whole = hunks([place.text for place in line.words], words)
         having = {other for hunk in whole for span in _near(line, hunk) for other in self._having[span]}
         for other in sorted(having - {number}):
             one = self.lines[other]
@@ -115,8 +115,8 @@ class ShellFile:
         place = self.lines[number].variables[name]
         return {
             f"{at} {name}": value
-            for at, one in enumerate(self.lines)
-            if name in one.variables and one.variables[name].span == place.span
+            for at, line in enumerate(self.lines)
+            if name in line.variables and line.variables[name].span == place.span
         }
 
     def text_edits(self, changes: Changes) -> tuple[TextEdit, ...]:
@@ -138,11 +138,11 @@ class ShellFile:
             Unfixable: it has not.
         """
         now = self._lines_of(script)
-        wanted = [_Wanted.of(one) for one in self.lines]
+        wanted = [_Wanted.of(line) for line in self.lines]
         for key, value in changes.items():
             number, _, name = key.partition(" ")
             wanted[int(number)].change(name, value)
-        if script.stopped is not None or [_Wanted.of(one).data for one in now] != [one.data for one in wanted]:
+        if script.stopped is not None or [_Wanted.of(line).data for line in now] != [one.data for one in wanted]:
             raise Unfixable("the edit would change something else as well")
 
     def steps(self, changes: Changes) -> Iterator[tuple[str, int, str | None, str | None]]:
@@ -154,11 +154,11 @@ class ShellFile:
                 place = line.variables[name]
                 yield key, place.span.line, f"{name}={place.text}", None if value is GONE else f"{name}={value}"
                 continue
-            texts = [one.text for one in line.words]
-            for one in hunks(texts, self.words(changes, int(number))):
-                near = line.words[min(one.first, len(line.words) - 1)]
-                flag = _flag(texts, one)
-                before, after = " ".join((*flag, *texts[one.first : one.last])), " ".join((*flag, *one.words))
+            texts = [word.text for word in line.words]
+            for hunk in hunks(texts, self.words(changes, int(number))):
+                near = line.words[min(hunk.first, len(line.words) - 1)]
+                flag = _flag(texts, hunk)
+                before, after = " ".join((*flag, *texts[hunk.first : hunk.last])), " ".join((*flag, *hunk.words))
                 yield key, near.span.line, before or None, after or None
 
     def together(self, changes: Changes) -> list[list[str]]:
@@ -187,23 +187,23 @@ class ShellFile:
         if name:
             yield self._variable(line.variables[name], name, value)
         elif isinstance(value, list):
-            for one in hunks([word.text for word in line.words], value):
-                yield from self._hunk(line, one)
+            for hunk in hunks([word.text for word in line.words], value):
+                yield from self._hunk(line, hunk)
 
-    def _hunk(self, line: Line, one: Hunk) -> Iterator[TextEdit]:
-        places = [self._place(line, at) for at in range(one.first, one.last)]
+    def _hunk(self, line: Line, hunk: Hunk) -> Iterator[TextEdit]:
+        places = [self._place(line, at) for at in range(hunk.first, hunk.last)]
         if not places:
-            yield self._inserted(line, one)
-        elif not one.words:
-            yield self._removed(line, one)
-        elif len(one.words) >= len(places):
-            for place, word in zip(places[:-1], one.words, strict=False):
+            yield self._inserted(line, hunk)
+        elif not hunk.words:
+            yield self._removed(line, hunk)
+        elif len(hunk.words) >= len(places):
+            for place, word in zip(places[:-1], hunk.words, strict=False):
                 yield self._replaced(place, (word,))
-            yield self._replaced(places[-1], one.words[len(places) - 1 :])
+            yield self._replaced(places[-1], hunk.words[len(places) - 1 :])
         else:
-            for place, word in zip(places, one.words, strict=False):
+            for place, word in zip(places, hunk.words, strict=False):
                 yield self._replaced(place, (word,))
-            yield self._removed(line, Hunk(one.first + len(one.words), one.last, ()))
+            yield self._removed(line, Hunk(hunk.first + len(hunk.words), hunk.last, ()))
 
     def _place(self, line: Line, at: int) -> Place:
         """A word of a line, where it stands by itself.
@@ -236,37 +236,39 @@ class ShellFile:
     def _is_word(self, span: Span) -> bool:
         """Whether that is a whole word of a command."""
         return any(
-            word.start == span.start and word.end == span.end for one in self._around(span) for word in one.words
+            word.start == span.start and word.end == span.end
+            for command in self._around(span)
+            for word in command.words
         )
 
     def _around(self, span: Span) -> Iterator[Command]:
         if self._commands is None:
-            self._commands = tuple(one for one in self._script.items if isinstance(one, Command))
-        return (one for one in self._commands if one.start <= span.start and span.end <= one.end)
+            self._commands = tuple(item for item in self._script.items if isinstance(item, Command))
+        return (command for command in self._commands if command.start <= span.start and span.end <= command.end)
 
-    def _inserted(self, line: Line, one: Hunk) -> TextEdit:
+    def _inserted(self, line: Line, hunk: Hunk) -> TextEdit:
         """Words behind the one before them."""
-        if one.first == 0:
+        if hunk.first == 0:
             place = self._place(line, 0)
-            return TextEdit(self.path, place.span.start, place.span.start, f"{_joined(one.words)} ")
-        place = self._place(line, one.first - 1)
-        if not self._is_word(place.span) and not all(map(_is_safe, one.words)):
+            return TextEdit(self.path, place.span.start, place.span.start, f"{_joined(hunk.words)} ")
+        place = self._place(line, hunk.first - 1)
+        if not self._is_word(place.span) and not all(map(_is_safe, hunk.words)):
             raise Unfixable(f"{self.path}:{place.span.line} {place.text} stands within another word")
-        return TextEdit(self.path, place.span.end, place.span.end, f" {_joined(one.words)}")
+        return TextEdit(self.path, place.span.end, place.span.end, f" {_joined(hunk.words)}")
 
-    def _removed(self, line: Line, one: Hunk) -> TextEdit:
+    def _removed(self, line: Line, hunk: Hunk) -> TextEdit:
         """Words away, with the space before the next one; of the last ones with that before them."""
-        spans = [self._place(line, at).span for at in range(one.first, one.last)]
+        spans = [self._place(line, at).span for at in range(hunk.first, hunk.last)]
         for before, behind in pairwise(spans):
             if not self._is_space(before.end, behind.start):
                 raise Unfixable(f"{self.path}:{before.line} the words do not stand together")
         start, end = spans[0].start, spans[-1].end
-        if one.last < len(line.words):
-            following = line.words[one.last].span.start
+        if hunk.last < len(line.words):
+            following = line.words[hunk.last].span.start
             if following >= end and self._is_space(end, following):
                 return TextEdit(self.path, start, following, "")
-        if one.first > 0:
-            before_it = line.words[one.first - 1].span.end
+        if hunk.first > 0:
+            before_it = line.words[hunk.first - 1].span.end
             if before_it <= start and self._is_space(before_it, start):
                 return TextEdit(self.path, before_it, end, "")
         return TextEdit(self.path, start, end, "")
@@ -296,18 +298,18 @@ class ShellFile:
         return TextEdit(self.path, span.start, span.end, word)
 
     def _assignment_gone(self, span: Span, name: str, *, own: bool) -> TextEdit:
-        for one in self._around(span):
-            first = one.words[0] if one.words else None
-            if own and any(each.start == span.start for each in one.assignments) and first is not None:
-                starts = [each.start for each in one.words] + [each.start for each in one.assignments]
+        for command in self._around(span):
+            first = command.words[0] if command.words else None
+            if own and any(each.start == span.start for each in command.assignments) and first is not None:
+                starts = [each.start for each in command.words] + [each.start for each in command.assignments]
                 following = min(start for start in starts if start >= span.end)
                 if self._is_space(span.end, following):
                     return TextEdit(self.path, span.start, following, "")
-            if not own and first is not None and first.bare in _DECLARING and not one.assignments:
-                if len(one.words) == 2:
-                    return self._line_gone(one, name)
-                word = next(each for each in one.words if each.start <= span.start and span.end <= each.end)
-                before = one.words[one.words.index(word) - 1].end
+            if not own and first is not None and first.bare in _DECLARING and not command.assignments:
+                if len(command.words) == 2:
+                    return self._line_gone(command, name)
+                word = next(each for each in command.words if each.start <= span.start and span.end <= each.end)
+                before = command.words[command.words.index(word) - 1].end
                 return TextEdit(self.path, before, word.end, "")
         raise Unfixable(f"{self.path}:{span.line} sets {name} in a way that is left alone")
 
@@ -330,16 +332,16 @@ class _Wanted:
 
     @classmethod
     def of(cls, line: Line) -> _Wanted:
-        words = [(one.text, bool(one.why)) for one in line.words]
-        variables = {name: (one.text, bool(one.why)) for name, one in line.variables.items()}
+        words = [(place.text, bool(place.why)) for place in line.words]
+        variables = {name: (place.text, bool(place.why)) for name, place in line.variables.items()}
         return cls(words, variables, (line.unset, line.folder))
 
     def change(self, name: str, value: object) -> None:
         """Another value of a variable, or all words."""
         if not name and isinstance(value, list):
             made = hunks([word for word, _ in self._words], value)
-            for one in reversed(made):
-                self._words[one.first : one.last] = [(word, False) for word in one.words]
+            for hunk in reversed(made):
+                self._words[hunk.first : hunk.last] = [(word, False) for word in hunk.words]
         elif value is GONE:
             self._variables.pop(name, None)
         else:
@@ -354,27 +356,27 @@ class _Wanted:
 def _near(line: Line, made: Hunk) -> list[Span]:
     """The places of the words that a change takes away, or of the one that it comes behind."""
     words = line.words[made.first : made.last] or line.words[max(0, made.first - 1) : made.first]
-    return [one.span for one in words]
+    return [place.span for place in words]
 
 
 def _shared(line: Line, other: Line, made: Sequence[Hunk]) -> Iterator[Hunk]:
     """The changes of a line that change another as well, as they share where the words stand."""
-    others = {one.span: at for at, one in enumerate(other.words)}
-    for one in made:
-        near = _near(line, one)
+    others = {place.span: at for at, place in enumerate(other.words)}
+    for hunk in made:
+        near = _near(line, hunk)
         found = [others[span] for span in near if span in others]
         if not found:
             continue
         if len(found) != len(near) or found != list(range(found[0], found[0] + len(near))):
             raise Unfixable("another line has a part of what would be changed")
-        first = found[0] if one.first < one.last or one.first == 0 else found[-1] + 1
-        yield Hunk(first, first + one.last - one.first, one.words)
+        first = found[0] if hunk.first < hunk.last or hunk.first == 0 else found[-1] + 1
+        yield Hunk(first, first + hunk.last - hunk.first, hunk.words)
 
 
-def _flag(words: Sequence[str], one: Hunk) -> list[str]:
+def _flag(words: Sequence[str], hunk: Hunk) -> list[str]:
     """The flag whose value is changed: it is shown with it."""
-    before = words[one.first - 1] if one.first else ""
-    is_value = one.last - one.first == 1 and one.words and not words[one.first].startswith("-")
+    before = words[hunk.first - 1] if hunk.first else ""
+    is_value = hunk.last - hunk.first == 1 and hunk.words and not words[hunk.first].startswith("-")
     return [before] if is_value and before.startswith("--") and "=" not in before else []
 
 

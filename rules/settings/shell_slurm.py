@@ -53,8 +53,8 @@ def _number(text: str | None) -> int | None:
 
 def _of_gres(text: str) -> int | None:
     """The GPUs of --gres=gpu:h100:4,nvme."""
-    for one in text.split(","):
-        kind, _, count = one.partition(":")
+    for part in text.split(","):
+        kind, _, count = part.partition(":")
         if kind == "gpu":
             return _number(count) if count else 1
     return None

@@ -138,9 +138,9 @@ class Expander:
         """Whether the script starts with that variable."""
         return name in self._environment
 
-    def joined(self, one: Value, other: Value) -> Value:
+    def joined(self, value: Value, other: Value) -> Value:
         """Two texts, one behind the other."""
-        return self._bounded((*one, *other))
+        return self._bounded((*value, *other))
 
     def of(self, script: ShellScript, *, known: bool) -> Expander:
         """One for a script within this one, with the same variables.
@@ -379,7 +379,7 @@ class Expander:
         if (
             every
             and isinstance(known, Array)
-            and not any(isinstance(one, Many) for item in known.items for one in item)
+            and not any(isinstance(part, Many) for item in known.items for part in item)
         ):
             return (Part(str(len(known.items))),)
         return later(f"${{#{text}}}", "it is a length")

@@ -62,13 +62,13 @@ def written(words: Sequence[str]) -> Iterator[str]:
         return
     name, arguments = os.path.basename(words[0]), words[1:]
     if name in _IN_PLACE and _is_in_place(_IN_PLACE[name], arguments):
-        yield from (one for one in arguments if not one.startswith("-"))
+        yield from (argument for argument in arguments if not argument.startswith("-"))
     if name in _TO_THE_LAST or any(one in arguments for one in _COPIERS.get(name, ())):
-        files = [one for one in arguments if not one.startswith("-")]
+        files = [argument for argument in arguments if not argument.startswith("-")]
         yield from files[-1:]
-        yield from (os.path.join(files[-1], os.path.basename(one)) for one in files[:-1])
+        yield from (os.path.join(files[-1], os.path.basename(file)) for file in files[:-1])
     if name == "dd":
-        yield from (one[3:] for one in arguments if one.startswith("of="))
+        yield from (argument[3:] for argument in arguments if argument.startswith("of="))
     for option in _BEHIND.get(name, ()):
         for at, one in enumerate(arguments):
             if one == option and at + 1 < len(arguments):
@@ -94,4 +94,4 @@ def _written_by_shell(words: Sequence[str]) -> Iterator[str]:
 
 
 def _is_in_place(options: Sequence[str], arguments: Sequence[str]) -> bool:
-    return any(not option or one.startswith(option) for option in options for one in arguments)
+    return any(not option or argument.startswith(option) for option in options for argument in arguments)

@@ -47,7 +47,7 @@ _TWICE = 0.75
 _MORE_GPUS = (2, 4, 8)
 TOO_LARGE = "FP414"  # the rule that says that a run fits no GPU that is there
 STATES = 60  # judged in the search for what has to change beside the files
-_BY_KIND = {one.kind: one for one in STRATEGIES}
+_BY_KIND = {strategy.kind: strategy for strategy in STRATEGIES}
 
 
 class Spread(Record):
@@ -163,9 +163,9 @@ class Choice(Record):
     @property
     def planned(self) -> Planned:
         """The same as plans: what has to be done is to make the files."""
-        reasons = tuple(f"{one.strategy}, {one.backend}: {one.why_not}" for one in self.tried if one.why_not)
+        reasons = tuple(f"{trial.strategy}, {trial.backend}: {trial.why_not}" for trial in self.tried if trial.why_not)
         plans = () if self.best is None or self.best.plan is None else (self.best.plan,)
-        return Planned("fp8", () if plans else reasons, plans, tuple(one.report for one in self.tried))
+        return Planned("fp8", () if plans else reasons, plans, tuple(trial.report for trial in self.tried))
 
 
 def choose(wish: Wish, folder: str, spent: Callable[[], bool] = lambda: False) -> Choice:
@@ -190,7 +190,7 @@ def _chosen(wish: Wish, folder: str, spent: Callable[[], bool]) -> Choice:
 
 def _helps(wish: Wish, choice: Choice, folder: str, spent: Callable[[], bool]) -> Iterator[str]:
     """Other wishes by which a run fits that fits no GPU as it is: each was chosen for, and has a way."""
-    if not any(one.why_not.startswith(TOO_LARGE) for one in choice.tried):
+    if not any(trial.why_not.startswith(TOO_LARGE) for trial in choice.tried):
         return
     if not wish.lora and _chosen(wish._replace(lora=True), folder, spent).best is not None:
         yield "adapters (--finetuning lora)"
@@ -209,7 +209,7 @@ def _as_drafted(wish: Wish, folder: str, spent: Callable[[], bool]) -> tuple[Cho
     for strategy in _strategies(wish):
         nearest = _nearest([*_ways(wish, strategy, folder)])
         ways += nearest
-        good = [one for one in nearest if one.is_good]
+        good = [way for way in nearest if way.is_good]
         if good:
             best = max(good, key=_merit)
             return _taken(best, _planned(wish, best, spent), ways), ways
@@ -225,7 +225,7 @@ def _taken(way: Way, planned: Tried, ways: Sequence[Way]) -> Choice | None:
 
 def _merit(way: Way) -> tuple[bool, int, float]:
     """What of good ways is the best: what fits a GPU, of what there is no warning, and what has most to gain."""
-    warnings = sum(one.severity == "warning" for one in way.report.findings)
+    warnings = sum(finding.severity == "warning" for finding in way.report.findings)
     return _fits(way.report.outcome), -warnings, way.score or 0.0
 
 
@@ -241,14 +241,14 @@ def _fits(outcome: Outcome) -> bool:
 def _with_changes(wish: Wish, ways: Sequence[Way], folder: str, spent: Callable[[], bool]) -> Choice:
     """The best where a draft has to be changed, or other releases are wanted; without one where nothing helps."""
     tried: list[Tried] = []
-    for one in ways:
-        planned = _planned(wish, one, spent)
+    for way in ways:
+        planned = _planned(wish, way, spent)
         tried.append(planned)
         if planned.plan is None:
             continue
         packages = tuple(step for step in planned.plan.steps if step.kind == "package")
         if not packages:
-            return Choice(planned, (planned, *(_tried(other) for other in ways if other is not one)))
+            return Choice(planned, (planned, *(_tried(other) for other in ways if other is not way)))
         changed, _ = _as_drafted(wish._replace(facts=planned.report.inputs.run.facts), folder, spent)
         best = None if changed is None else changed.best
         if changed is not None and best is not None and best.plan is not None:
@@ -260,8 +260,8 @@ def _with_changes(wish: Wish, ways: Sequence[Way], folder: str, spent: Callable[
 def _nearest(ways: Sequence[Way]) -> list[Way]:
     """Of each backend, and of the trainer's own switch, the way that lacks least, and has most to gain."""
     found: dict[tuple[str, bool], Way] = {}
-    for one in sorted(ways, key=lambda one: (len(one.problems), *(-part for part in _merit(one)))):
-        found.setdefault((one.backend, one.setup.own), one)
+    for way in sorted(ways, key=lambda one: (len(one.problems), *(-part for part in _merit(one)))):
+        found.setdefault((way.backend, way.setup.own), way)
     return [*found.values()]
 
 
@@ -280,8 +280,8 @@ def _planned(wish: Wish, way: Way, spent: Callable[[], bool]) -> Tried:
         too_large = next((one for one in planned.why_not if one.startswith(f"{TOO_LARGE}:")), "")
         return _tried(way)._replace(why_not=too_large) if too_large else _tried(way)
     documents = _all(way.documents, plan.documents)
-    files = (Step("file", one.path, None, None, one.text, "init") for one in documents)
-    steps = (*(one for one in plan.steps if one.kind not in ("edit", "file")), *files)
+    files = (Step("file", document.path, None, None, document.text, "init") for document in documents)
+    steps = (*(step for step in plan.steps if step.kind not in ("edit", "file")), *files)
     report = plan.reports[0]
     plan = plan._replace(steps=steps, documents=documents)
     return Tried(way.strategy, way.backend, "", report, plan, _score(report, way.setup))
@@ -289,16 +289,16 @@ def _planned(wish: Wish, way: Way, spent: Callable[[], bool]) -> Tried:
 
 def _all(given: Sequence[Document], planned: Sequence[Document]) -> tuple[Document, ...]:
     """The files of a plan, its scripts first: as it edits them, or as they are."""
-    after = {one.path: one for one in planned}
-    scripts = (after.get(one.path, one) for one in given if one.kind == "script")
-    return (*scripts, *(one for one in planned if one.kind not in ("script", "model")))
+    after = {document.path: document for document in planned}
+    scripts = (after.get(document.path, document) for document in given if document.kind == "script")
+    return (*scripts, *(document for document in planned if document.kind not in ("script", "model")))
 
 
-def _keeps(wish: Wish, one: Examined, other: Examined) -> bool:
+def _keeps(wish: Wish, report: Examined, other: Examined) -> bool:
     """Whether a run is spread like another, and has its backend where that was asked for."""
-    backend = one.outcome.backend
+    backend = report.outcome.backend
     is_kept = wish.backend == "auto" or (backend is not None and str(backend.value).upper() == wish.backend)
-    return is_kept and chosen(one).strategy == chosen(other).strategy
+    return is_kept and chosen(report).strategy == chosen(other).strategy
 
 
 def choose_from(wish: Wish, training: Document, folder: str, spent: Callable[[], bool] = lambda: False) -> Choice:
@@ -314,7 +314,7 @@ def choose_from(wish: Wish, training: Document, folder: str, spent: Callable[[],
     tried: list[Tried] = []
     for strategy in _strategies(wish):
         ways = [_around(wish, training, strategy, one, folder, spent) for one in _backends(wish)]
-        good = [one for one in ways if one.plan is not None]
+        good = [trial for trial in ways if trial.plan is not None]
         tried += ways
         if good:
             best = min(good, key=_changes)
@@ -322,14 +322,14 @@ def choose_from(wish: Wish, training: Document, folder: str, spent: Callable[[],
     return Choice(None, tuple(tried), wish.facts.is_training_environment is False)
 
 
-def _changes(one: Tried) -> tuple[bool, int, float]:
+def _changes(trial: Tried) -> tuple[bool, int, float]:
     """Whether a way is slower than BF16, how much it changes, and how much it has to gain."""
-    steps = () if one.plan is None else one.plan.steps
-    outcome = one.report.outcome
+    steps = () if trial.plan is None else trial.plan.steps
+    outcome = trial.report.outcome
     # Whatever the model: without torch.compile torchao has 0.2 to 0.5 times the speed of BF16.
     eager = outcome.backend_name == "AO" and known(lambda: outcome.effective.compiled) is None
-    slower = eager if one.score is None else one.score < 1
-    return slower, sum(step.kind != "file" for step in steps), -(one.score or 0.0)
+    slower = eager if trial.score is None else trial.score < 1
+    return slower, sum(step.kind != "file" for step in steps), -(trial.score or 0.0)
 
 
 def _around(
@@ -346,8 +346,8 @@ def _around(
     plan = next((one for one in kept if pays(one.reports)), kept[0] if kept else None)
     if plan is None:
         return Tried(strategy, backend, "; ".join(planned.why_not) or "only another way was found", given)
-    new = next(one for one in plan.documents if one.path == accelerate.path)
-    steps = [one for one in plan.steps if one.file != accelerate.path]
+    new = next(document for document in plan.documents if document.path == accelerate.path)
+    steps = [step for step in plan.steps if step.file != accelerate.path]
     steps.append(Step("file", new.path, None, None, new.text, "init"))
     report = plan.reports[0]
     plan = plan._replace(steps=tuple(steps), documents=_all((training,), plan.documents))
@@ -410,7 +410,7 @@ def _way(wish: Wish, strategy: str, backend: str, setup: Setup, folder: str) -> 
 
 def _request(wish: Wish, documents: tuple[Document, ...]) -> RunRequest:
     """The run of these files. A script says itself who trains, and how it is started belongs to it."""
-    training, *accelerate = (one.path for one in documents)
+    training, *accelerate = (document.path for document in documents)
     documents = documents if wish.config is None else (*documents, wish.config)
     if training.endswith(".py"):
         words = ["accelerate", "launch", *(word for path in accelerate for word in ("--config_file", path)), training]

@@ -58,35 +58,35 @@ def _taken(best: Tried, written: Sequence[str], style: Style) -> Iterator[str]:
     if best.report.inputs.run.facts.gpus is None:
         for title, text in _UNKNOWN:
             yield f"  {title:<{WIDTH}}{style.hang}{text}"
-    left = [one for one in best.report.findings if one.severity == "warning"]
-    for one in left:
-        yield f"  {'warning':<{WIDTH}}{style.hang}{style.rule(one.rule)} {shown(one.message)}"
+    left = [finding for finding in best.report.findings if finding.severity == "warning"]
+    for finding in left:
+        yield f"  {'warning':<{WIDTH}}{style.hang}{style.rule(finding.rule)} {shown(finding.message)}"
 
 
 def _why(choice: Choice, best: Tried, style: Style, *, explain: bool) -> Iterator[str]:
     yield f"  {'why':<{WIDTH}}{style.hang}{best.strategy}: {SPREADS[best.strategy].about}; {best.backend}{_gain(best)}"
-    others = [one for one in choice.tried if one is not best]
+    others = [trial for trial in choice.tried if trial is not best]
     if explain:
-        for one in others:
-            reason = shown(one.why_not) if one.why_not else f"possible{_gain(one)}{_warnings(one)}"
-            yield f"  {f'{one.strategy}, {one.backend}':<{WIDTH}}{style.hang}{reason}"
+        for trial in others:
+            reason = shown(trial.why_not) if trial.why_not else f"possible{_gain(trial)}{_warnings(trial)}"
+            yield f"  {f'{trial.strategy}, {trial.backend}':<{WIDTH}}{style.hang}{reason}"
     elif others:
         yield f"  {'':<{WIDTH}}{style.hang}--explain tells of {len(others)} other way{'s' if len(others) > 1 else ''}"
 
 
-def _warnings(one: Tried) -> str:
-    told = dict.fromkeys(finding.rule for finding in one.report.findings if finding.severity == "warning")
+def _warnings(trial: Tried) -> str:
+    told = dict.fromkeys(finding.rule for finding in trial.report.findings if finding.severity == "warning")
     return f"; it warns of {', '.join(told)}" if told else ""
 
 
-def _gain(one: Tried) -> str:
-    return "" if one.score is None else f": about {one.score:.1f}x the speed of BF16 without checkpointing"
+def _gain(trial: Tried) -> str:
+    return "" if trial.score is None else f": about {trial.score:.1f}x the speed of BF16 without checkpointing"
 
 
 def _nothing(choice: Choice, style: Style) -> Iterator[str]:
     yield style.strong("no way to FP8 was found, and nothing was written")
-    for one in choice.tried:
-        yield f"  {f'{one.strategy}, {one.backend}':<{WIDTH}}{style.hang}{shown(one.why_not)}"
+    for trial in choice.tried:
+        yield f"  {f'{trial.strategy}, {trial.backend}':<{WIDTH}}{style.hang}{shown(trial.why_not)}"
     if choice.helps:
         yield f"  {'what helps':<{WIDTH}}{style.hang}{'; or '.join(choice.helps)}"
     yield from _of_another_machine(choice, style)

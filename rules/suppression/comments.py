@@ -21,11 +21,11 @@ def written(documents: Iterable[Document]) -> Iterator[Suppression]:
     """The suppressions that stand in the comments of these files."""
     for document in documents:
         if MARK in document.text and document.format in ("yaml", "shell"):
-            for number, one in enumerate(_of(document)):
+            for number, suppression in enumerate(_of(document)):
                 if number == MOST:
-                    yield Suppression((), "", span=one.span, line=one.line, problem=TOO_MANY)
+                    yield Suppression((), "", span=suppression.span, line=suppression.line, problem=TOO_MANY)
                     break
-                yield one
+                yield suppression
 
 
 def _of(document: Document) -> Iterator[Suppression]:
@@ -37,14 +37,14 @@ def _of(document: Document) -> Iterator[Suppression]:
 def _of_shell(script: ShellScript) -> Iterator[Suppression]:
     """Those of a shell script are about a whole command, however many lines it has."""
     place = script.source.place
-    commands = [(place(one.start)[0], place(one.end)[0]) for one in script.items if isinstance(one, Command)]
+    commands = [(place(item.start)[0], place(item.end)[0]) for item in script.items if isinstance(item, Command)]
     firsts = [first for first, _ in commands]
-    for one in _ShellComments(script).suppressions():
-        at = bisect_right(firsts, one.line) - 1 if one.line is not None else -1
-        if one.line is not None and at >= 0 and one.line <= commands[at][1]:
-            yield one._replace(line=commands[at][0], last=commands[at][1])
+    for suppression in _ShellComments(script).suppressions():
+        at = bisect_right(firsts, suppression.line) - 1 if suppression.line is not None else -1
+        if suppression.line is not None and at >= 0 and suppression.line <= commands[at][1]:
+            yield suppression._replace(line=commands[at][0], last=commands[at][1])
         else:
-            yield one
+            yield suppression
 
 
 # Of one file. The largest of 175 public configurations has 90 lines.
@@ -59,7 +59,7 @@ class _Comments:
         self._text = document.text
         self._source = Source(document.path, document.text)
         nodes = () if document.root is None else document.root.walk()
-        spans = sorted((one.span.start, one.span.end) for one in nodes if one.kind == "scalar")
+        spans = sorted((node.span.start, node.span.end) for node in nodes if node.kind == "scalar")
         self._scalars = [start for start, _ in spans]
         self._ends = [end for _, end in spans]
         self._next: list[int] = []  # lines with content, for comments that stand alone; made where there is one

@@ -104,7 +104,7 @@ def apply(
             left.append(finding)
         else:
             taken.append(Suppressed(finding, first))
-    used = {id(one.suppression) for one in taken}
+    used = {id(suppressed.suppression) for suppressed in taken}
     unused = tuple(
         one for one in in_force if id(one) not in used and all(name.lower() in decided for name in one.rules)
     )

@@ -58,10 +58,10 @@ def by_script(script: ScriptSource, modules: Sequence[ScriptSource]) -> Decided:
         return Decided(trainer)
     if _makes_accelerator(script):
         return Decided(OwnScript)
-    uses = next((one for one in modules if _first(one) is not None), None)
+    uses = next((source for source in modules if _first(source) is not None), None)
     if uses is not None and script.trainers:  # one of its own, which a module derives
         return Decided(_first(uses))
-    makes = next((one for one in modules if _makes_accelerator(one)), None)
+    makes = next((source for source in modules if _makes_accelerator(source)), None)
     if uses is not None and makes is not None and uses is not makes:
         what = f"{makes.path} makes an Accelerator and {uses.path} uses {uses.trainers[0].what}"
         return Decided(OwnScript, f"{what}: which of them {script.path} trains by cannot be told from its text")
@@ -74,17 +74,17 @@ def by_script(script: ScriptSource, modules: Sequence[ScriptSource]) -> Decided:
 
 def _neither(script: ScriptSource, modules: Sequence[ScriptSource]) -> Decided:
     """What is left where no Trainer that is known here was found, and no Accelerator."""
-    read = {part for one in modules for part in one.path.removesuffix(".py").replace("\\", "/").split("/")}
-    others = (used.what for one in (script, *modules) for used in one.trainers if not used.trainer)
+    read = {part for source in modules for part in source.path.removesuffix(".py").replace("\\", "/").split("/")}
+    others = (used.what for source in (script, *modules) for used in source.trainers if not used.trainer)
     other = next((what for what in others if what.lstrip(".").partition(".")[0] not in read), "")
     if other:
         return Decided(OwnScript, f"{script.path} trains by {other}, which is not known here")
-    hidden = [name for one in (script, *modules) for name in one.imports if may_train(name, read)]
+    hidden = [name for source in (script, *modules) for name in source.imports if may_train(name, read)]
     what = f"{script.path} makes no Accelerator and uses no Trainer"
     if hidden:
         package = hidden[0].lstrip(".").partition(".")[0]
         return Decided(None, f"{what} itself, and {package}, which it imports, could not be looked into")
-    if not any(name.partition(".")[0] == "torch" for one in (script, *modules) for name in one.imports):
+    if not any(name.partition(".")[0] == "torch" for source in (script, *modules) for name in source.imports):
         return Decided(None)  # it trains nothing: a stand-in for the one that will
     return Decided(OwnScript, f"{what}: nothing in it reads the precision that it is started with")
 
@@ -97,8 +97,8 @@ def may_train(imported: str, read: Collection[str]) -> bool:
 
 def fits_without_torch(sources: Sequence[ScriptSource]) -> bool:
     """Whether all that a script and its modules can train by is a package without torch: fasttext, sklearn, cuml."""
-    own = {part for one in sources for part in one.path.removesuffix(".py").replace("\\", "/").split("/")}
-    imported = {name.lstrip(".").partition(".")[0] for one in sources for name in one.imports}
+    own = {part for source in sources for part in source.path.removesuffix(".py").replace("\\", "/").split("/")}
+    imported = {name.lstrip(".").partition(".")[0] for source in sources for name in source.imports}
     packages = imported - sys.stdlib_module_names - own
     return bool(packages & _CLASSIC) and packages <= (_CLASSIC | _BESIDE)
 
@@ -109,14 +109,14 @@ def _first(source: ScriptSource) -> type[Training] | None:
     (trl 1.16.0 sft_trainer.py "isinstance(args, TrainingArguments) and not isinstance(args, SFTConfig)": all fields of
     these are passed on, and none of TRL's own defaults counts.)
     """
-    known = [one for one in source.trainers if one.trainer]
+    known = [trainer for trainer in source.trainers if trainer.trainer]
     if not known:
         return None
     order = ("llamafactory", "axolotl", "trl", "transformers")
-    name = min((one.trainer for one in known), key=order.index)
+    name = min((trainer.trainer for trainer in known), key=order.index)
     if name == "trl":
         made = {call.name for call in source.named(*ARGUMENTS)}
-        made = made or {last for one in known if (last := one.what.rpartition(".")[2]) in ARGUMENTS}
+        made = made or {last for trainer in known if (last := trainer.what.rpartition(".")[2]) in ARGUMENTS}
         name = "transformers" if made and all(one.endswith("TrainingArguments") for one in made) else name
     return registry.find(name)
 

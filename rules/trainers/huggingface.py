@@ -173,14 +173,14 @@ class HuggingFace(Training):
         Raises:
             PredictedError: it refuses.
         """
-        never = [(name, one) for name, one in self.top.settings() if is_no_argument(name)]
-        for name, one in never:
-            if one.origin.code in CLASSES:
-                text = f"{one.origin.code}.__init__() got an unexpected keyword argument '{name}'"
-                raise PredictedError("unknown-training-key", "arguments", "TypeError", text, (one,))
-        refused = [one for _, one in never if one.origin.flag is not None]
+        never = [(name, setting) for name, setting in self.top.settings() if is_no_argument(name)]
+        for name, setting in never:
+            if setting.origin.code in CLASSES:
+                text = f"{setting.origin.code}.__init__() got an unexpected keyword argument '{name}'"
+                raise PredictedError("unknown-training-key", "arguments", "TypeError", text, (setting,))
+        refused = [setting for _, setting in never if setting.origin.flag is not None]
         if refused:
-            flags = [word for one in refused for word in str(one.origin.flag).split()]
+            flags = [word for setting in refused for word in str(setting.origin.flag).split()]
             text = f"Some specified arguments are not used by the HfArgumentParser: {flags}"
             raise PredictedError("unknown-training-key", "arguments", "ValueError", text, tuple(refused))
 

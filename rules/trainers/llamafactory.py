@@ -334,7 +334,7 @@ class LlamaFactory(HuggingFace):
             text = "'PosixPath' object has no attribute 'read'"  # executed with 0.9.5: it wants YAML
             raise PredictedError("json-never-read", "arguments", "AttributeError", text)
         unknown = [name for name in self.top if self._is_unknown(name, stack) and not self.uses_megatron]
-        unknown += [name for name, one in self.top.settings() if _is_second_file(one.origin.flag or "")]
+        unknown += [name for name, setting in self.top.settings() if _is_second_file(setting.origin.flag or "")]
         allowed = environment.get("ALLOW_EXTRA_ARGS")
         if unknown and (allowed is None or str(allowed.value).lower() not in _YES):
             text = f"Some keys are not used by the HfArgumentParser: {sorted(unknown)}"

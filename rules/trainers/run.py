@@ -114,12 +114,12 @@ class Run(Record):
             Undecided: it could not be read.
             PredictedError: what is in it ends the run.
         """
-        for one in self.unread:
-            if one.input == name and one.broken:
-                because = () if one.place is None else (one.place,)
-                raise PredictedError("file-is-no-json", stage, "JSONDecodeError", one.why, because)
-            if one.input == name:
-                raise one.undecided()
+        for unread in self.unread:
+            if unread.input == name and unread.broken:
+                because = () if unread.place is None else (unread.place,)
+                raise PredictedError("file-is-no-json", stage, "JSONDecodeError", unread.why, because)
+            if unread.input == name:
+                raise unread.undecided()
 
     @property
     def starts_trainer(self) -> bool:

@@ -160,7 +160,7 @@ class Training:
         Raises:
             Undecided: it is not.
         """
-        if self.guessed and not any(one is not None and one.origin.is_users for one in settings):
+        if self.guessed and not any(setting is not None and setting.origin.is_users for setting in settings):
             file = self.path or "the training file"
             raise Undecided(
                 f"who reads {file}: its keys fit {self.title}, and scripts that make an Accelerator of their own",

@@ -57,7 +57,10 @@ class Transformers(HuggingFace):
         if what != "sequence":
             return super().setting_for(what)
         lengths = (self.get(name) for name in ("max_seq_length", "block_size", "model_max_length"))
-        return next((one for one in lengths if one is not None and (one.is_later or one.value is not None)), None)
+        return next(
+            (setting for setting in lengths if setting is not None and (setting.is_later or setting.value is not None)),
+            None,
+        )
 
     def weights(self, stack: Stack, model: ModelShape | None) -> Setting | None:
         """transformers 5 loads what config.json names, where 4 loads float32 (modeling_utils.py from_pretrained).

@@ -81,7 +81,7 @@ _GENERATING = ("num_generations", "max_completion_length", "reward_funcs")
 
 def _used(script: Script) -> frozenset[str]:
     """The classes of TRL's Trainers and of their arguments that a script uses, in small letters."""
-    return frozenset(one.rpartition(".")[2].lower() for one in script.uses if one.startswith("trl."))
+    return frozenset(use.rpartition(".")[2].lower() for use in script.uses if use.startswith("trl."))
 
 
 class Trl(HuggingFace):
@@ -119,7 +119,7 @@ class Trl(HuggingFace):
         from fp8check.rules.facts.variables import kept  # few files have it
 
         written = dict(self.top.section("env").settings())
-        texts = kept({name: str(one.shown) for name, one in written.items()})
+        texts = kept({name: str(setting.shown) for name, setting in written.items()})
         return {
             name: written[name] if written[name].is_later else written[name]._replace(value=text)
             for name, text in texts.items()

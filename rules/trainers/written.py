@@ -43,7 +43,7 @@ class Written(Record):
         """The file and what lies over it; where nothing but the script sets anything, no file counts, and no flag."""
         if not self.parsed:
             return Section(), {**self.defaults, **self.settings}
-        defaults = {name: one for name, one in self.defaults.items() if name not in file}
+        defaults = {name: setting for name, setting in self.defaults.items() if name not in file}
         return file, {**defaults, **flags, **self.settings}
 
 
@@ -56,8 +56,13 @@ def written(script: ScriptSource, modules: Sequence[ScriptSource], start: Start,
     """
     words = start.words or ()
     options = options_of([script, *modules], start.words)
-    every = [known(script, modules, start), *(one.with_options(options) for one in modules)]
-    fields = {name: one for source in every if source.command_line for name, one in source.command_line.derived.items()}
+    every = [known(script, modules, start), *(module.with_options(options) for module in modules)]
+    fields = {
+        name: setting
+        for source in every
+        if source.command_line
+        for name, setting in source.command_line.derived.items()
+    }
     calls = next((made for source in every if (made := source.named(*ARGUMENTS))), ())
     classes = {*ARGUMENTS, *(name for source in every for name in source.derived)}
     given = {name for source in every for name in source.parsers}
@@ -71,7 +76,7 @@ def written(script: ScriptSource, modules: Sequence[ScriptSource], start: Start,
             {name: Setting(one, Origin(code=script.path)) for name, one in line.mapped.items()}, {**loaded, **adapters}
         )
     if parsed or not 0 < len(calls) <= _MOST:
-        preset = {} if line is None else {name: _known(name, one) for name, one in line.preset.items()}
+        preset = {} if line is None else {name: _known(name, setting) for name, setting in line.preset.items()}
         fields = {**fields, **preset}
         how = f"{script.path} makes its arguments in a way that is not known here"
         file = file and not itself
@@ -105,15 +110,15 @@ def _no_keywords(sources: Sequence[ScriptSource], calls: Sequence[Call]) -> dict
     for call in calls:
         if call.name in own or not any(f"{package}.{call.name}" in taken for package in ("transformers", "trl")):
             continue
-        for name, one in call.keywords.items():
+        for name, setting in call.keywords.items():
             if is_no_argument(name):
-                made[name] = one._replace(origin=one.origin._replace(code=call.name))
+                made[name] = setting._replace(origin=setting.origin._replace(code=call.name))
     return made
 
 
 def _checkpointing(sources: Sequence[ScriptSource]) -> dict[str, Setting]:
     """That a script checkpoints its model by itself: a Trainer switches that on as well, and never off."""
-    if not any(one.named(CHECKPOINTS) for one in sources):
+    if not any(source.named(CHECKPOINTS) for source in sources):
         return {}
     made = checkpointing_of(sources)
     way = made.pop(REENTRANT, None)
@@ -155,12 +160,13 @@ def _unknown(script: ScriptSource, why: str) -> dict[str, Setting]:
 
 def _one(name: str, given: Sequence[Setting | None], calls: Sequence[Call]) -> Setting:
     """What all calls that make the arguments pass; what is not known where they differ."""
-    first = next(one for one in given if one is not None)
-    if all(one is not None and one.value == first.value for one in given):
+    first = next(setting for setting in given if setting is not None)
+    if all(setting is not None and setting.value == first.value for setting in given):
         return _known(name, first)
     ways = [
-        f"{call.span.file}:{call.span.line} {f'with {name}={_text(one)}' if one is not None else f'without {name}'}"
-        for call, one in zip(calls, given, strict=True)
+        f"{call.span.file}:{call.span.line} "
+        + (f"with {name}={_text(setting)}" if setting is not None else f"without {name}")
+        for call, setting in zip(calls, given, strict=True)
     ]
     why = f"the arguments are made in several places: {', '.join(ways)}"
     return SettingLater(Later(str(_text(first)), why, WRITTEN_OUT), first.origin)
@@ -184,7 +190,7 @@ def _adapters(sources: Sequence[ScriptSource], options: Mapping[str, Setting]) -
         uses = next((one for one in source.imports if one in ("peft", "peft.LoraConfig", "peft.get_peft_model")), None)
         if uses is None:
             continue
-        asked = next((one for name, one in options.items() if name in _LORA), None)
+        asked = next((setting for name, setting in options.items() if name in _LORA), None)
         if asked is None:
             return {"use_peft": Setting(True, Origin(code=source.path))}
         if not asked.is_later:

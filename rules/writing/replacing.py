@@ -49,22 +49,22 @@ def replace_all(changes: Sequence[Change]) -> None:
     """
     with undisturbed(), ExitStack() as stack:
         replacements = _prepared(changes, stack)
-        for one in replacements:
-            one.check()
+        for replacement in replacements:
+            replacement.check()
         put: list[_Replacement] = []
         try:
-            for one in replacements:
-                put.append(one)
-                one.put()
-            for one in replacements:
-                one.check_untouched()
+            for replacement in replacements:
+                put.append(replacement)
+                replacement.put()
+            for replacement in replacements:
+                replacement.check_untouched()
         except BaseException:
             _put_back(put)
             raise
-        for one in replacements:
-            one.finish()
-        for one in replacements:
-            one.sync()
+        for replacement in replacements:
+            replacement.finish()
+        for replacement in replacements:
+            replacement.sync()
 
 
 def tidy(paths: Sequence[str]) -> None:
@@ -87,9 +87,9 @@ def _put_back(replacements: Sequence[_Replacement]) -> None:
         Unwritable: one cannot be put back; all others are.
     """
     lost = []
-    for one in reversed(replacements):
+    for replacement in reversed(replacements):
         try:
-            one.undo()
+            replacement.undo()
         except Unwritable as problem:
             lost.append(problem)
     if lost:
