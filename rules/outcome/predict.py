@@ -15,7 +15,7 @@ from fp8check.rules.trainers.data import HandedOver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
     from fp8check.rules.outcome.accelerator import Accelerator
     from fp8check.rules.outcome.layers import ConvertedLayers
@@ -202,28 +202,47 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
         PredictedError: the run ends in the stage after the last one.
         Undecided: what that stage does is not known.
     """
+    outcome, launched, started, arguments = yield from _to_arguments(outcome)
+    outcome, state = yield from _to_accelerator(outcome, launched, started, arguments)
+    outcome = yield from _to_prepared(outcome, state, arguments)
+    _first_step(outcome, state)
+
+
+def _to_arguments(outcome: Outcome) -> Generator[Outcome, None, tuple[Outcome, Started, Started, AcceleratorArguments]]:
+    """From the launch to what the trainer hands to Accelerator.
+
+    Returns:
+        The outcome, the training process as the launcher starts it and as Accelerator finds it, and the arguments.
+    """
     run, stack, training = outcome.run, outcome.stack, outcome.run.training
     if stack.does(Accelerate.IMPORTS_TORCHAO):
         recipe.import_torchao(stack, "launch" if run.launch.tool == "accelerate" else "accelerator")
-    started = launcher.start(run, stack)
-    training.check_packages(stack, started.environment, by_itself=run.starts_trainer)
+    launched = launcher.start(run, stack)
+    training.check_packages(stack, launched.environment, by_itself=run.starts_trainer)
     if "training" in run.refused and training.is_huggingface:
         raise run.refused["training"].error("arguments")
-    handed = HandedOver(started.environment)
+    handed = HandedOver(launched.environment)
     yield (outcome := outcome._replace(environment=handed.environment))
-    deciding = next((unread for unread in run.unread if unread.decides), None)
+    deciding = next((file for file in run.unread if file.decides), None)
     if deciding is not None:
         raise deciding.undecided()
     _check_words(run)
-    for handed in training.hand_over(stack, started.environment, run.script):
+    for handed in training.hand_over(stack, launched.environment, run.script):
         yield (outcome := outcome._replace(environment=handed.environment))
-    before = started
-    started = training.distribute(stack, started._replace(environment=handed.environment))
+    started = training.distribute(stack, launched._replace(environment=handed.environment))
     started = _by_objects(run, stack, started)
     yield (outcome := outcome._replace(environment=started.environment, accelerator_arguments=handed.arguments))
+    return outcome, launched, started, handed.arguments
+
+
+def _to_accelerator(
+    outcome: Outcome, launched: Started, started: Started, arguments: AcceleratorArguments
+) -> Generator[Outcome, None, tuple[Outcome, Accelerator]]:
+    """To an Accelerator that nothing of the run refuses."""
+    run, stack, training = outcome.run, outcome.stack, outcome.run.training
     if training.meets_early:
         processes.check_gpus(run, "trainer")
-    state = accelerator.construct(run, stack, started, handed.arguments)
+    state = accelerator.construct(run, stack, started, arguments)
     yield (outcome := outcome._replace(accelerator=state))
     training.check_distribution(started.kind, run.launch, run.config_read)
     if started.kind == "FSDP":
@@ -233,15 +252,22 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
     if started.kind == "DEEPSPEED":
         run.require("deepspeed", "arguments" if training.deepspeed is not None else "accelerator")
     training.check_deepspeed(stack, started.kind, started.environment, run.deepspeed)
-    _check_objects(run, stack, started, before)
+    _check_objects(run, stack, started, launched)
     if state.mixed_precision.value == "fp8":
         processes.check_data_parallel(run, started.kind)
-    for prepared in prepare.prepare(run, stack, state, handed.arguments):
+    return outcome, state
+
+
+def _to_prepared(
+    outcome: Outcome, state: Accelerator, arguments: AcceleratorArguments
+) -> Generator[Outcome, None, Outcome]:
+    """To the model as prepare() leaves it."""
+    run, stack, training = outcome.run, outcome.stack, outcome.run.training
+    for prepared in prepare.prepare(run, stack, state, arguments):
         yield (outcome := outcome._replace(prepared=prepared))
-    processes.check_gpus(
-        run, "prepare"
-    )  # the first collective comes when the model is wrapped: what converts it fails before
-    together = handed.arguments.prepares == "together"  # else it may make its optimizer of the new weights
+    # The first collective comes when the model is wrapped: what converts it fails before.
+    processes.check_gpus(run, "prepare")
+    together = arguments.prepares == "together"  # else it may make its optimizer of the new weights
     checkpointing = _checkpointing(outcome, state)
     outcome = outcome._replace(
         checkpointing=checkpointing,
@@ -249,6 +275,12 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
         frozen=step.frozen_by_torchao(state, outcome.prepared) if together else None,
     )
     yield outcome
+    return outcome
+
+
+def _first_step(outcome: Outcome, state: Accelerator) -> None:
+    """Raise what ends the first step, or keeps it from being known."""
+    run, stack = outcome.run, outcome.stack
     limits.check_kernels(run, state)
     limits.check_thawed(run, state, outcome.prepared, outcome.effective)
     step.step(run, stack, state, outcome.prepared, outcome.checkpointing)
