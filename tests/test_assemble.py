@@ -40,7 +40,7 @@ def one(*documents: Document, launch: str | None = None, follow: bool = True, **
 
 def test_each_training_file_is_a_run_with_the_one_accelerate_file() -> None:
     files = [training(path="a.yaml"), document("accel.yaml", FP8, "accelerate"), training(path="b.yaml")]
-    made = assemble(files, Facts())
+    made = list(assemble(files, Facts()))
     assert [[part.path for part in run.documents] for run in made] == [
         ["a.yaml", "accel.yaml"],
         ["b.yaml", "accel.yaml"],
@@ -56,13 +56,13 @@ def test_without_an_accelerate_file_python_starts_the_run() -> None:
 def test_two_accelerate_files_are_no_run() -> None:
     files = [document(name, FP8, "accelerate") for name in ("a.yaml", "b.yaml")]
     with pytest.raises(WrongFiles, match=r"more than one Accelerate file: a\.yaml, b\.yaml"):
-        assemble(files, Facts())
+        list(assemble(files, Facts()))
 
 
 def test_a_file_of_neither_kind_is_refused_unless_its_reader_is_named() -> None:
     strange = read("x.yaml", b"color: red\n")
     with pytest.raises(WrongFiles, match=r"x\.yaml:1:1: this is neither"):
-        assemble([strange], Facts())
+        list(assemble([strange], Facts()))
     (made,) = assemble([strange], Facts(), trainer="trl")
     assert made.run.training.value("color") == "red"
 
@@ -71,7 +71,7 @@ def test_the_dialect_tells_the_trainer_and_a_script_reads_the_rest() -> None:
     text = "stage: sft\nfinetuning_type: full\nmodel_name_or_path: m\ndataset: d\ntemplate: t\n"
     known = read("train.yaml", text.encode())
     unknown = training("anything: 1\n").as_kind(Kind("training", "somebody's own"))
-    made = assemble([known, unknown], Facts())
+    made = list(assemble([known, unknown], Facts()))
     assert [run.run.training.name for run in made] == ["llamafactory", "script"]
 
 
@@ -231,6 +231,6 @@ def test_a_script_that_says_nothing_leaves_the_run_as_it_is(text: str, content: 
         files.append(training(text).as_kind(Kind("training", "transformers")))
     (made,) = assemble(files, Facts(), follow=False, script=("t.py", content))
     assert made.run.script.source is None
-    known = [part.path for part in assemble(files, Facts())[0].documents]
-    assert [part.path for part in made.documents] == known + ["t.py"] * bool(text)
+    (known,) = assemble(files, Facts())
+    assert [part.path for part in made.documents] == [part.path for part in known.documents] + ["t.py"] * bool(text)
     assert [one.why for one in made.run.unread] == ["it is no Python that can be parsed here"] * (not text)

@@ -322,7 +322,7 @@ def test_files_of_which_nothing_is_taken_may_be_given() -> None:
     (made,) = assemble([accelerate, read("hosts", b"a slots=8\n")], Facts(), follow=False)
     assert unread(made) == []
     with pytest.raises(WrongFiles):
-        assemble([accelerate, read("others", b"a slots=8\n")], Facts(), follow=False)
+        list(assemble([accelerate, read("others", b"a slots=8\n")], Facts(), follow=False))
 
 
 def test_inline_settings_are_no_files() -> None:

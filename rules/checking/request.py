@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.catalog import RULES
 from fp8check.rules.checking.examining import compared, examine_all
-from fp8check.rules.checking.runs import WrongFiles, assemble_each, parse_launch, sort
+from fp8check.rules.checking.runs import WrongFiles, assemble, parse_launch, sort
 from fp8check.rules.checking.verdict import counted, exit_code
 from fp8check.rules.record import Record
 
@@ -112,7 +112,7 @@ def assembled(part: RunRequest) -> Iterator[Assembled]:
             return
     launch = parse_launch(part.launch, part.trainer)
     for documents in _groups(part, launch):
-        yield from assemble_each(
+        yield from assemble(
             documents, part.facts, launch=launch, trainer=part.trainer, follow=part.follow, script=part.script
         )
 

@@ -37,7 +37,7 @@ from fp8check.rules.trainers.transformers import Transformers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from fp8check.rules.facts import Facts
     from fp8check.rules.reading import Document
@@ -47,6 +47,19 @@ if TYPE_CHECKING:
     from fp8check.rules.trainers.run import Unread
     from fp8check.rules.trainers.training import Training
     from fp8check.rules.trainers.written import Written
+
+
+_MOST_OF_DOTENV = 64 * 1024  # bytes
+
+# The exceptions that tools stop with at a file that goes on being read here (executed: omegaconf 2.4.0, pyyaml 6.0.4).
+_STOPS: Mapping[ProblemCode, str] = {
+    "multiple-documents": "ComposerError",
+    "duplicate-key": "ConstructorError",
+    "key-type": "KeyValidationError",
+    "key-conflict": "KeyValidationError",
+    "value-type": "UnsupportedValueType",
+    "interpolation": "GrammarParseError",
+}
 
 
 class WrongFiles(InputError):
@@ -88,19 +101,6 @@ def assemble(
     trainer: str | None = None,
     follow: bool = True,
     script: tuple[str, bytes] | None = None,
-) -> list[Assembled]:
-    """The runs that these documents describe: see `assemble_each`."""
-    return [*assemble_each(documents, facts, launch=launch, trainer=trainer, follow=follow, script=script)]
-
-
-def assemble_each(
-    documents: Sequence[Document],
-    facts: Facts,
-    *,
-    launch: Launch | None = None,
-    trainer: str | None = None,
-    follow: bool = True,
-    script: tuple[str, bytes] | None = None,
 ) -> Iterator[Assembled]:
     """The runs that these documents describe, each made when it is asked for.
 
@@ -121,12 +121,12 @@ def assemble_each(
         WrongFiles: the documents do not make up runs.
         UnknownTrainer: there is no such trainer.
     """
-    by_kind = _without_later(sort(documents))
+    by_kind = _loaded(sort(documents))
     if script is None:
         script = _given_script(documents, launch)
     launch = _launch_of(script, launch, by_kind)
     if launch is not None and not documents and script is None:
-        launch = _whole(launch)
+        launch = _undecided_if_bare(launch)
     if launch is not None and launch.given:
         from fp8check.rules.checking.started import facts_of_launch  # most checks name no launch
 
@@ -136,26 +136,37 @@ def assemble_each(
         by_kind = by_kind._replace(training=_named_training(launch, by_kind, trainer, started))
     by_kind = _with_own_files(by_kind, launch, started)
     if trainer is not None:  # whoever says who reads the training file has said that it is one
-        by_kind = ByKind(by_kind.training + by_kind.other, by_kind.accelerate, by_kind.deepspeed, by_kind.model, ())
-    if by_kind.other:
-        names = _names(by_kind, trainer, launch)
-        for strange in by_kind.other:
-            if os.path.basename(strange.path) not in names:
-                raise WrongFiles(_strange(strange))
-    if len(by_kind.accelerate) > 1:
-        two = ", ".join(document.path for document in by_kind.accelerate)
-        raise WrongFiles(f"more than one Accelerate file: {two}; a run has one")
-    accelerate = Named(by_kind.accelerate[0]) if by_kind.accelerate else NOTHING
-    default = False
+        by_kind = by_kind._replace(training=by_kind.training + by_kind.other, other=())
+    _refuse_unknown(by_kind, trainer, launch)
     launch = _as_made(launch, by_kind, facts)
-    if accelerate is NOTHING and launch is not None and launch.tool == "accelerate":
-        accelerate, default = accelerate_file(launch, facts, follow=follow)
+    accelerate, is_default = _accelerate_of(by_kind, launch, facts, follow=follow)
     if launch is None:
         launch = Launch("accelerate" if accelerate is not NOTHING else "python", given=False)
-    trainings: tuple[Document | None, ...] = by_kind.training or (None,)
-    for training in trainings:
-        one = training.loaded() if training is not None else None
-        yield _one(one, accelerate, default, by_kind, facts, launch, trainer, follow, started)
+    common = _Common(by_kind, accelerate, is_default, facts, launch, trainer, follow, started)
+    for training in by_kind.training or (None,):
+        yield _assembled(training.loaded() if training is not None else None, common)
+
+
+def _refuse_unknown(by_kind: ByKind, trainer: str | None, launch: Launch | None) -> None:
+    """Raise where a file is of no kind, and none of the runs names it."""
+    if not by_kind.other:
+        return
+    names = _names(by_kind, trainer, launch)
+    for document in by_kind.other:
+        if os.path.basename(document.path) not in names:
+            raise WrongFiles(_of_no_kind(document))
+
+
+def _accelerate_of(by_kind: ByKind, launch: Launch | None, facts: Facts, *, follow: bool) -> tuple[Named, bool]:
+    """The Accelerate file of the runs, and whether it is the machine's default one; NOTHING where there is none."""
+    if len(by_kind.accelerate) > 1:
+        paths = ", ".join(document.path for document in by_kind.accelerate)
+        raise WrongFiles(f"more than one Accelerate file: {paths}; a run has one")
+    if by_kind.accelerate:
+        return Named(by_kind.accelerate[0]), False
+    if launch is None or launch.tool != "accelerate":
+        return NOTHING, False
+    return accelerate_file(launch, facts, follow=follow)
 
 
 def _named_training(launch: Launch, by_kind: ByKind, trainer: str | None, started: _Started) -> tuple[Document, ...]:
@@ -183,26 +194,13 @@ def _as_made(launch: Launch | None, by_kind: ByKind, facts: Facts) -> Launch | N
     return starter.as_released(launch, facts)
 
 
-def _whole(launch: Launch) -> Launch:
+def _undecided_if_bare(launch: Launch) -> Launch:
     """The launch where there is nothing beside it: a tool's bare name does not say what it starts."""
     is_bare = launch.script is None or (not launch.arguments and registry.of_program(launch.script) is not None)
     if launch.unknown or not is_bare:
         return launch
     name = launch.script or launch.tool
     return launch._replace(unknown=f"{name} alone does not say what it starts: name the files, or the whole command")
-
-
-_MOST_OF_DOTENV = 64 * 1024
-
-# The exceptions that tools stop with at a file that goes on being read here (executed: omegaconf 2.4.0, pyyaml 6.0.4).
-_STOPS: Mapping[ProblemCode, str] = {
-    "multiple-documents": "ComposerError",
-    "duplicate-key": "ConstructorError",
-    "key-type": "KeyValidationError",
-    "key-conflict": "KeyValidationError",
-    "value-type": "UnsupportedValueType",
-    "interpolation": "GrammarParseError",
-}
 
 
 def _refused(**documents: Document | None) -> dict[str, Refused]:
@@ -239,8 +237,8 @@ def _launch_of(script: tuple[str, bytes] | None, launch: Launch | None, by_kind:
     return launch._replace(script=script[0], flags=flags, arguments=arguments)
 
 
-def _without_later(by_kind: ByKind) -> ByKind:
-    """All but the training files are needed by every run."""
+def _loaded(by_kind: ByKind) -> ByKind:
+    """The same with all but the training files in memory: every run needs those."""
     kept = (by_kind.accelerate, by_kind.deepspeed, by_kind.model, by_kind.other)
     return ByKind(by_kind.training, *(tuple([document.loaded() for document in documents]) for documents in kept))
 
@@ -255,7 +253,8 @@ def _names(by_kind: ByKind, trainer: str | None, launch: Launch | None) -> set[s
     return names
 
 
-def _strange(document: Document) -> str:
+def _of_no_kind(document: Document) -> str:
+    """What is wrong with a file that is no part of a run."""
     if document.dialect is not None:
         tool = document.dialect
         return f"{document.path}:1:1: this is a file of {tool}, which fp8check does not know: it was not checked"
@@ -264,28 +263,19 @@ def _strange(document: Document) -> str:
     )
 
 
-def _one(
-    training: Document | None,
-    accelerate: Named,
-    default: bool,
-    by_kind: ByKind,
-    facts: Facts,
-    launch: Launch,
-    trainer: str | None,
-    follow: bool,
-    started: _Started,
-) -> Assembled:
-    adapter = _trainer(training, trainer) if started.trainer is None else started.trainer
+def _assembled(training: Document | None, common: _Common) -> Assembled:
+    """One run: a training file, or none, with all that the runs have in common."""
+    by_kind, facts, follow, started = common.by_kind, common.facts, common.follow, common.started
+    adapter = _trainer(training, common.trainer) if started.trainer is None else started.trainer
     training = _read_by(training, started.trainer)
-    launch = adapter.usual(launch)
-    section, fsdp = _training_section(training, adapter, by_kind, launch, started, facts, follow=follow)
-    said = trainer is not None or started.trainer is not None
-    guessed = adapter.shares_keys and not said and adapter.own_keys.isdisjoint(section)
-    settings = adapter(section, training.path if training else None, guessed=guessed)
+    launch = adapter.usual(common.launch)
+    section, fsdp = _training_section(training, adapter, launch, common)
+    settings = adapter(section, training.path if training else None, guessed=_is_guessed(adapter, section, common))
     if settings.is_started_through(launch):
         own = {name: str(setting.value) for name, setting in settings.variables.items() if not setting.is_later}
         facts = facts.with_variables(own) if own else facts
-    config = _config(accelerate.document) if accelerate.document is not None else None
+    accelerate = common.accelerate.document
+    config = _config(accelerate) if accelerate is not None else None
     deepspeed, mapping = deepspeed_file(
         settings, config, launch, facts.variables or {}, by_kind.deepspeed, follow=follow
     )
@@ -295,33 +285,40 @@ def _one(
     model, model_unread = model_of(settings, by_kind.model, facts, follow=follow)
     named_only = None if training is not None else training_file(launch, started.script, follow=follow)
     others = other_files(settings, config, launch, by_kind.other, follow=follow)
-    unread = (accelerate.unread, deepspeed.unread, model_unread, fsdp.unread, named_only, *others, *started.unread)
+    beside = (common.accelerate.unread, deepspeed.unread, model_unread, fsdp.unread, named_only)
+    unread = _unread_of(launch, (*beside, *others, *started.unread))
+    refused: dict[str, Refused] = {file.input: file.refused for file in unread if file.refused is not None}
+    refused.update(_refused(training=training, accelerate=accelerate, deepspeed=deepspeed.document))
+    run = Run(
+        launch=launch,
+        facts=facts,
+        accelerate=config,
+        accelerate_is_default=common.is_default,
+        training=settings,
+        deepspeed=_deepspeed(deepspeed.document, mapping) or _deepspeed_of(script),
+        model=model,
+        script=script if script is not None else Script(),
+        unread=unread,
+        shipped=shipped(launch, facts, follow=follow),
+        refused=refused,
+    )
+    documents = (training, accelerate, deepspeed.document, fsdp.document, *started.documents)
+    return Assembled(run, tuple(document for document in documents if document is not None))
+
+
+def _is_guessed(adapter: type[Training], section: Section, common: _Common) -> bool:
+    """Whether nobody said who reads the training file, and its keys are those of several trainers."""
+    said = common.trainer is not None or common.started.trainer is not None
+    return adapter.shares_keys and not said and adapter.own_keys.isdisjoint(section)
+
+
+def _unread_of(launch: Launch, files: Iterable[Unread | None]) -> tuple[Unread, ...]:
+    """The files that could not be read, with what is not known of a command that was given."""
     if launch.given:
         from fp8check.rules.checking.started import unknown_arguments, unknown_launch
 
-        unread = (unknown_launch(launch), *unread, *unknown_arguments(launch))
-    named = [file for file in unread if file is not None]
-    refused: dict[str, Refused] = {file.input: file.refused for file in named if file.refused is not None}
-    parts = (training, accelerate.document, deepspeed.document, fsdp.document, *started.documents)
-    return Assembled(
-        Run(
-            launch=launch,
-            facts=facts,
-            accelerate=config,
-            accelerate_is_default=default,
-            training=settings,
-            deepspeed=_deepspeed(deepspeed.document, mapping) or _deepspeed_of(script),
-            model=model,
-            script=script if script is not None else Script(),
-            unread=tuple(named),
-            shipped=shipped(launch, facts, follow=follow),
-            refused={
-                **refused,
-                **_refused(training=training, accelerate=accelerate.document, deepspeed=deepspeed.document),
-            },
-        ),
-        tuple(part for part in parts if part is not None),
-    )
+        files = (unknown_launch(launch), *files, *unknown_arguments(launch))
+    return tuple(file for file in files if file is not None)
 
 
 class _Started(Record):
@@ -355,6 +352,28 @@ class _Started(Record):
 
         source = self.script.source if self.script is not None else None
         return {} if source is None else said([source, *self.modules])
+
+
+class _Common(Record):
+    """What all runs of some documents have in common.
+
+    Attributes:
+        accelerate: the one Accelerate file.
+        is_default: whether that is the machine's default file, which nobody named.
+        launch: how they are started, as far as that does not depend on their training file.
+        trainer: who was said to read the training files; None: their content tells.
+        follow: whether files that these name are read.
+        started: the script that is started, and who trains by it.
+    """
+
+    by_kind: ByKind
+    accelerate: Named
+    is_default: bool
+    facts: Facts
+    launch: Launch
+    trainer: str | None
+    follow: bool
+    started: _Started
 
 
 def _started(
@@ -451,19 +470,12 @@ def _read_by(training: Document | None, trainer: type[Training] | None) -> Docum
 
 
 def _training_section(
-    training: Document | None,
-    adapter: type[Training],
-    by_kind: ByKind,
-    launch: Launch,
-    started: _Started,
-    facts: Facts,
-    *,
-    follow: bool,
+    training: Document | None, adapter: type[Training], launch: Launch, common: _Common
 ) -> tuple[Section, Named]:
     """The settings of a training file, under those of the command line; and the file that it names for FSDP."""
-    section = _section(training)
+    section, started = _section(training), common.started
     over = adapter.over_the_file(launch.arguments) if launch.arguments else None
-    written = started.written(adapter, launch, facts, file=training is not None)
+    written = started.written(adapter, launch, common.facts, file=training is not None)
     if written is not None and written.words is not None:
         over = adapter.over_the_file(written.words)
     if written is not None:
@@ -476,7 +488,7 @@ def _training_section(
         return section, NOTHING
     named = section.get(adapter.fsdp_key)
     path = None if training is None else training.path
-    fsdp = fsdp_file(named, path, by_kind.other, follow=follow)
+    fsdp = fsdp_file(named, path, common.by_kind.other, follow=common.follow)
     inner = _section(fsdp.document) if fsdp.document is not None else None
     if named is not None and not named.is_later and is_inline(named.value):
         inner = inline(str(named.value))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from itertools import islice, pairwise
 
-from fp8check.rules.checking.runs import Assembled, WrongFiles, assemble_each
+from fp8check.rules.checking.runs import Assembled, WrongFiles, assemble
 from fp8check.rules.checking.training import is_sure, is_training, sounds_like_training
 from fp8check.rules.facts.variables import matters
 from fp8check.rules.reading import Span, Unreadable, files
@@ -239,9 +239,7 @@ def _runs(launch: Launch, documents: Sequence[Document], given: Given) -> Iterat
     script = _sent(launch, given.scripts)
     facts = given.facts if launch.line is None else _facts_of(launch.line, given.facts)
     try:
-        yield from assemble_each(
-            documents, facts, launch=launch, trainer=given.trainer, follow=given.follow, script=script
-        )
+        yield from assemble(documents, facts, launch=launch, trainer=given.trainer, follow=given.follow, script=script)
     except WrongFiles as reason:
         yield Assembled(Run(launch, facts, unread=(_unread(launch, str(reason)),)), tuple(documents))
 

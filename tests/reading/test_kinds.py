@@ -160,7 +160,7 @@ def test_files_of_tools_that_are_not_known_are_told_apart(tool: str, text: str) 
     name = tool.partition(",")[0]
     assert (document.kind, document.dialect) == ("other", name)
     with pytest.raises(WrongFiles, match=f"f.yaml:1:1: this is a file of {name}, .*it was not checked"):
-        assemble([document], Facts())
+        list(assemble([document], Facts()))
 
 
 @pytest.mark.parametrize("name", TRAINING)
