@@ -5,8 +5,9 @@ from __future__ import annotations
 from fp8check.rules.catalog.shared_fixes import dropped
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import reached, require_prediction
+from fp8check.rules.releases.accelerate_classes import wrong_keywords
 from fp8check.rules.settings.launch import LAUNCHER_FLAGS
-from fp8check.rules.settings.script import READERS, Unevaluated, model_prepared_alone, models_in, wrong_keywords
+from fp8check.rules.settings.script import READERS, Unevaluated, model_prepared_alone, models_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,14 +102,14 @@ def wrong_keyword(script: ScriptSource, outcome: Outcome) -> Iterator[Found]:
 
     Write instead: `kwargs_handlers`, `opt_level`.
     """
-    for call, wrong, right in wrong_keywords(script):
+    for call, wrong, right in wrong_keywords(script, outcome.stack):
         if outcome.starts:
             return
         yield Found(
             f"{call.name} has no {wrong}",
             place=call.keywords[wrong],
             label=reached(outcome, f"TypeError: unexpected keyword argument {wrong!r}", "wrong-keyword"),
-            fact=f"its name is {right}",
+            fact=f"its name is {right}" if right else f"{call.name} takes other keywords",
         )
 
 
@@ -120,7 +121,7 @@ def wrong_keyword(script: ScriptSource, outcome: Outcome) -> Iterator[Found]:
     "ran accelerate 1.15.0 [conformance script-model-only-te-1.15]: ValueError in prepare()",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl model-only]: ValueError in prepare()",
     "https://github.com/kohya-ss/sd-scripts/issues/2176",
-    claims=("ends",),
+    claims=("ends", "no FP8"),
 )
 def model_prepared_without_optimizer(script: ScriptSource, outcome: Outcome) -> Iterator[Found]:
     """The script prepares the model in one call and the optimizer in another, or the model alone.
@@ -128,12 +129,15 @@ def model_prepared_without_optimizer(script: ScriptSource, outcome: Outcome) -> 
     Why it hurts: Transformer Engine's layers have new weights, and Accelerate maps the optimizer to them in the same
     call only. Alone, prepare() raises ValueError; so does a run that only evaluates. FSDP2 wants both together, too.
 
+    A model that the loop trains and that no prepare() gets is not converted, and no mixed precision is put around it.
+
     Example: `model = accelerator.prepare(model)`, then `optimizer = accelerator.prepare(optimizer)`.
 
     Write instead: `model, optimizer = accelerator.prepare(model, optimizer)`.
     """
     call = model_prepared_alone(script)
     if call is None:
+        yield from _never_prepared(script, outcome)
         return
     require_prediction(outcome)
     error = outcome.error_of("te-model-alone", "fsdp2-model-alone")
@@ -146,6 +150,23 @@ def model_prepared_without_optimizer(script: ScriptSource, outcome: Outcome) -> 
         label=f"{error.type}: {error.message}",
         related=tuple(Related(one.span, "the optimizer is prepared here") for one in others),
         fact="accelerator.prepare(model, optimizer, ...) prepares both in one call",
+    )
+
+
+def _never_prepared(script: ScriptSource, outcome: Outcome) -> Iterator[Found]:
+    if script.unprepared is None:
+        return
+    require_prediction(outcome)
+    if outcome.accelerator is None or outcome.accelerator.requested.value != "fp8":
+        return
+    error = outcome.error_of("te-model-alone", "fsdp2-model-alone")
+    if error is None and (not outcome.starts or outcome.prepared.coverage.converted):
+        return
+    yield Found(
+        "the model is not given to prepare(): it trains without FP8 and without mixed precision",
+        place=script.unprepared,
+        label="no prepare() comes before this step" if error is None else f"{error.type}: {error.message}",
+        fact="prepare() takes model and optimizer together",
     )
 
 
@@ -276,6 +297,7 @@ _INSTEAD: Mapping[ErrorCode, str] = {
     "mesh-too-large": "the product of the sizes is the number of processes",
     "mesh-not-whole": "the product of the sizes is the number of processes",
     "handler-twice": "one handler of each class is taken",
+    "accumulation-twice": "one of the two is enough: GradientAccumulationPlugin(num_steps=...)",
 }
 
 

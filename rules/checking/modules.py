@@ -57,7 +57,7 @@ class Imported(Record):
 def with_modules(source: ScriptSource, start: Start = _ALONE) -> Imported:
     """The script with what the modules beside it do, also those that these import in turn, started like that."""
     sources, unread = _modules(source)
-    options = options_of([source, *sources], start.words)
+    options = options_of([source, *sources], start.words, start.variables)
     script = Script.of(known(source, sources, start))
     documents: list[Document] = []
     for module in sources:

@@ -393,7 +393,7 @@ def _started(
     from fp8check.rules.trainers.deciding import by_script
 
     source = script.source
-    start = start_of(launch, facts, _dotenv(source) if follow else None)
+    start = start_of(launch, facts, _dotenv(source) if follow else None, reads=follow)
     imported = with_modules(source, start) if follow else Imported(Script.of(known(source, (), start)))
     script, documents, unread = imported.script, documents + imported.documents, unread + imported.unread
     if trainer is not None:
@@ -404,7 +404,9 @@ def _started(
     return _Started(script, documents, unread, decided.trainer, modules=imported.sources)
 
 
-def start_of(launch: Launch | None, facts: Facts, dotenv: Mapping[str, str] | None = None) -> Start:
+def start_of(
+    launch: Launch | None, facts: Facts, dotenv: Mapping[str, str] | None = None, *, reads: bool = False
+) -> Start:
     """How the script is started, as far as it can see that."""
     from fp8check.rules.settings.script_known import Start
 
@@ -418,7 +420,19 @@ def start_of(launch: Launch | None, facts: Facts, dotenv: Mapping[str, str] | No
         counted=facts.count_gpus,
         launched=launch is not None and launch.tool == "accelerate",
         dotenv=dotenv,
+        reads=reads,
+        packages=_importable(facts),
     )
+
+
+def _importable(facts: Facts) -> dict[str, bool]:
+    """Whether packages can be imported; of Transformer Engine that is not known where its parts do not fit."""
+    from fp8check.rules.facts import misfits
+
+    known = {name: version is not None for name, version in (facts.packages or {}).items()}
+    if known.get("transformer_engine") and misfits(facts):
+        del known["transformer_engine"]
+    return known
 
 
 def _dotenv(source: ScriptSource) -> Mapping[str, str] | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from fp8check.rules.outcome import recipe
 from fp8check.rules.outcome.launcher import PRECISIONS
 from fp8check.rules.record import Record
+from fp8check.rules.releases.accelerate_classes import wrong_keywords
 from fp8check.rules.releases.accelerate_enums import BACKENDS
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.errors import PredictedError
-from fp8check.rules.settings.script import WRITTEN_OUT, Unevaluated, wrong_keywords
+from fp8check.rules.settings.script import WRITTEN_OUT, Unevaluated
 from fp8check.rules.settings.values import Origin, Setting, Undecided
 
 TYPE_CHECKING = False
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from fp8check.rules.outcome.recipe import Recipe
     from fp8check.rules.releases.accelerate_enums import Backend, DistributedType
     from fp8check.rules.releases.stack import Stack
+    from fp8check.rules.settings.script import Call
     from fp8check.rules.trainers.data import AcceleratorArguments, Environment, Started
     from fp8check.rules.trainers.run import Run
 
@@ -76,7 +78,7 @@ def construct(run: Run, stack: Stack, started: Started, arguments: AcceleratorAr
         PredictedError: the constructor raises.
         Undecided: it depends on a package of which it is not known whether it is installed.
     """
-    _check_keywords(run)
+    _check_keywords(run, stack)
     argument, environment, kind = arguments.mixed_precision, started.environment, started.kind
     if argument is not None and argument.value not in PRECISIONS:
         text = f"Unknown mixed_precision mode: {argument.value}. Choose between {list(PRECISIONS)}"
@@ -120,9 +122,9 @@ def _ram_efficient(environment: Environment) -> Setting | None:
     return given if on else None
 
 
-def _check_keywords(run: Run) -> None:
+def _check_keywords(run: Run, stack: Stack) -> None:
     """A script calls Accelerator, or a recipe for it, by a keyword that the class does not have."""
-    for call, wrong, _ in wrong_keywords(run.script.source) if run.script.source is not None else ():
+    for call, wrong, _ in wrong_keywords(run.script.source, stack) if run.script.source is not None else ():
         text = f"{call.name}.__init__() got an unexpected keyword argument {wrong!r}"
         raise PredictedError("wrong-keyword", "accelerator", "TypeError", text, (call.keywords[wrong],))
 
@@ -134,6 +136,7 @@ def _check_accumulation(run: Run, kind: DistributedType) -> None:
     a plugin. Executed with accelerate 1.15.0.
     """
     config, maker = run.config_read, None if run.script.source is None else run.script.source.accelerator
+    _check_both_ways(maker)
     if kind != "DEEPSPEED" or config is None or maker is None or run.training.is_huggingface:
         return
     steps = config.accumulation
@@ -141,6 +144,20 @@ def _check_accumulation(run: Run, kind: DistributedType) -> None:
         return
     text = "invalid literal for int() with base 10: 'auto'"
     raise PredictedError("accumulation-no-number", "accelerator", "ValueError", text, (steps,))
+
+
+def _check_both_ways(maker: Call | None) -> None:
+    """A script says how many steps it accumulates in both ways (accelerator.py __init__)."""
+    plugin, steps = (
+        None if maker is None else maker.keywords.get(f"gradient_accumulation_{one}") for one in ("plugin", "steps")
+    )
+    if plugin is None or plugin.value is None or steps is None or type(steps.value) is not int or steps.value == 1:
+        return
+    text = (
+        "You can only pass one of `gradient_accumulation_steps` and `gradient_accumulation_plugin`. Please only pass "
+        "in the created `GradientAccumulationPlugin` object."
+    )
+    raise PredictedError("accumulation-twice", "accelerator", "ValueError", text, (steps, plugin))
 
 
 def _check_twice(run: Run) -> None:

@@ -57,6 +57,12 @@ def prepare(run: Run, stack: Stack, state: Accelerator, arguments: AcceleratorAr
 def _converted(run: Run, stack: Stack, state: Accelerator, arguments: AcceleratorArguments) -> Iterator[Prepared]:
     """The model as its layers are converted."""
     together = prepares_together(run, stack, state, arguments)
+    if never_prepared(run) is not None:
+        if not prepares_optimizer(run):
+            return
+        together = together and state.backend_name != "TE" and not state.is_fsdp2
+        if together:
+            return
     if state.is_fsdp2 and not together:
         text = "When using FSDP2, a model and optimizer must be passed together to `Accelerator.prepare()`"
         raise PredictedError("fsdp2-model-alone", "prepare", "ValueError", text)
@@ -67,6 +73,18 @@ def _converted(run: Run, stack: Stack, state: Accelerator, arguments: Accelerato
         yield from _torchao(run, stack, state)
     elif backend == "MSAMP" and not state.is_fsdp2 and state.distributed_type != "DEEPSPEED":
         _msamp(stack, state)
+
+
+def never_prepared(run: Run) -> Setting | None:
+    """The step of a script's loop whose model no prepare() was given."""
+    source = run.script.source
+    return None if source is None or run.training.is_huggingface else source.unprepared
+
+
+def prepares_optimizer(run: Run) -> bool:
+    """Whether a script gives prepare() an optimizer, by its name."""
+    calls = () if run.script.source is None else run.script.source.prepares
+    return any("opt" in name.lower() for call in calls for name in call.positional or ())
 
 
 def prepares_together(run: Run, stack: Stack, state: Accelerator, arguments: AcceleratorArguments) -> bool:

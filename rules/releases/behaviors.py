@@ -63,6 +63,8 @@ class Accelerate:
     TORCHAO_REFUSES_RAM_EFFICIENT_LOADING = Behavior("accelerate", (1, 8), _STILL, "accelerator.py __init__")
     BACKEND_FROM_ENVIRONMENT = Behavior("accelerate", (1, 9), _STILL, "accelerator.py fp8_backend, FP8BackendType")
     MEGATRON_SKIPS_CONVERSION = Behavior("accelerate", (1, 13), _STILL, "accelerator.py prepare")
+    TAKES_PARALLELISM_CONFIG = Behavior("accelerate", (1, 10), _STILL, "accelerator.py __init__: parallelism_config")
+    TAKES_LOADER_KEYWORDS = Behavior("accelerate", _ALWAYS, (1,), "accelerator.py __init__: dispatch_batches")
     # utils/dataclasses.py
     RECIPE_ACCEPTS_E5M2 = Behavior("accelerate", (1, 8, 1), _STILL, "utils/dataclasses.py FP8Format")
     RECIPE_READS_MXFP8 = Behavior("accelerate", (1, 11), _STILL, "utils/dataclasses.py TERecipeKwargs")

@@ -71,6 +71,7 @@ if TYPE_CHECKING:
         "wrong-keyword",
         "handler-twice",
         "accumulation-no-number",
+        "accumulation-twice",
         "script-refuses-words",
         "mesh-not-whole",
         "mesh-too-large",

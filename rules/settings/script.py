@@ -7,13 +7,20 @@ from fp8check.rules.settings.values import Later, Origin, Setting, SettingLater,
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from fp8check.rules.reading import Span
     from fp8check.rules.settings.script_forms import Form
     from fp8check.rules.settings.script_options import CommandLine
 
 HANDLERS = ("TERecipeKwargs", "AORecipeKwargs", "FP8RecipeKwargs", "MSAMPRecipeKwargs")
+# Other kinds of handlers of accelerate 0.34 to 1.15 (utils/dataclasses.py): none of them is about FP8.
+OTHER_HANDLERS = frozenset(
+    (
+        *("DistributedDataParallelKwargs", "InitProcessGroupKwargs", "GradScalerKwargs", "AutocastKwargs"),
+        *("ProfileKwargs", "DDPCommunicationHookType"),
+    )
+)
 # Classes of what these keywords are given, and of what recipe handlers are.
 PLUGIN_CLASSES = ("FullyShardedDataParallelPlugin", "DeepSpeedPlugin", "ParallelismConfig", "TorchTensorParallelPlugin")
 # The keywords of Accelerator that decide how the run is distributed, by an object that the script makes.
@@ -182,6 +189,7 @@ class ScriptSource(Record):
             value is None. None where the script was not followed up to there.
         evaluates: the call that trains a model in evaluation mode; None where none does, or it is not known.
         detached: the call that goes back from what was computed without gradients; None as well.
+        unprepared: the call that goes back from what a model computed that no prepare() was given; None as well.
         refused: the word of the command at which its parser ends it; None where there is none.
         uses: what it uses of packages that train, as "trl.DPOTrainer"; of one whose Trainer makes the Accelerator.
     """
@@ -203,6 +211,7 @@ class ScriptSource(Record):
     variables: Mapping[str, Setting] | None = None
     evaluates: Setting | None = None
     detached: Setting | None = None
+    unprepared: Setting | None = None
     refused: Setting | None = None
 
     def with_options(self, options: Mapping[str, Setting]) -> ScriptSource:
@@ -264,39 +273,20 @@ class ScriptSource(Record):
         return None if any(number < 0 for number in call.block[depth:]) else False
 
 
-def options_of(sources: Sequence[ScriptSource], words: Sequence[str] | None) -> dict[str, Setting]:
+def options_of(
+    sources: Sequence[ScriptSource], words: Sequence[str] | None, variables: Mapping[str, str] | None = None
+) -> dict[str, Setting]:
     """The options of a script and its modules, started with these words: of equal names those of the first count.
 
     Args:
         words: None where nobody said how it is started.
+        variables: those of the shell; None where they are not known.
     """
     options: dict[str, Setting] = {}
     for one in reversed(sources):
         if one.command_line is not None:
-            options.update(one.command_line.values(words))
+            options.update(one.command_line.values(words, variables))
     return options
-
-
-# Keywords that stand in documentation and posts, and what the classes call them.
-_OF_DELAYED_SCALING = {
-    "amax_history_length": "amax_history_len",
-    "amax_compute_algorithm": "amax_compute_algo",
-    "format": "fp8_format",
-}
-_WRONG = {
-    "Accelerator": {"kwarg_handlers": "kwargs_handlers", "kwargs_handler": "kwargs_handlers"},
-    "TERecipeKwargs": _OF_DELAYED_SCALING,
-    "MSAMPRecipeKwargs": {"optimization_level": "opt_level"},
-    "FP8RecipeKwargs": {"optimization_level": "opt_level", **_OF_DELAYED_SCALING},
-}
-
-
-def wrong_keywords(source: ScriptSource) -> Iterator[tuple[Call, str, str]]:
-    """Calls of Accelerate's classes with a keyword that they do not have, that keyword, and the one that is meant."""
-    for call in source.named(*_WRONG):
-        for wrong, right in _WRONG[call.name].items():
-            if wrong in call.keywords:
-                yield call, wrong, right
 
 
 class Script(Record):

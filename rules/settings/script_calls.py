@@ -6,8 +6,11 @@ Only what changes nothing outside of the script's own values is worked out, and 
 from __future__ import annotations
 
 import ast
+import os
 
+from fp8check.rules.settings import script_files
 from fp8check.rules.settings.script import Made
+from fp8check.rules.settings.script_files import FilePath, Opened
 from fp8check.rules.settings.script_fp8 import TALKS
 from fp8check.rules.settings.script_mains import of_constructor
 from fp8check.rules.settings.script_values import (
@@ -21,35 +24,15 @@ from fp8check.rules.settings.script_values import (
     Named,
     Object,
     Output,
-    Scope,
     truth,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any, Protocol
+    from typing import Any
 
-    class Follower(Protocol):
-        """Who follows the script: script_run.Follower."""
-
-        known: Known
-        environment: Environment
-        without_grad: int
-        top: Scope
-
-        def call(self, called: object, positional: list[object], keywords: dict[str, object]) -> object: ...
-        def run(self, function: Function, positional: Sequence[object], keywords: Mapping[str, object]) -> object: ...
-        def attribute(self, owner: object, name: str) -> object: ...
-        def held(self, value: object) -> object: ...
-        def items(self, value: object) -> Sequence[object] | None: ...
-        def change(self, owner: object, change: Callable[[], object]) -> None: ...
-        def spoil(self, owner: object) -> None: ...
-        def set_variable(self, name: object, value: object, node: ast.AST) -> None: ...
-        def set_attribute(self, owner: object, name: str, value: object) -> None: ...
-        def set_mode(self, model: Model, training: object) -> None: ...
-        def went_back(self, output: Output, line: int) -> None: ...
-        def update_environment(self, added: object, node: ast.AST) -> None: ...
+    from fp8check.rules.settings.script_following import Follower
 
 
 class _Sign:
@@ -94,6 +77,7 @@ BUILTINS = frozenset(
         "staticmethod",
         "classmethod",
         "repr",
+        "open",
     ]
 )
 _ENDING = ("sys.exit", "exit", "quit", "os._exit")
@@ -105,44 +89,6 @@ OF_OUTPUT = ("backward",)
 # What is loaded under these names is no model.
 _NO_MODELS = ("Tokenizer", "Processor", "Config", "Extractor", "Scheduler", "Dataset")
 _FIRST_WITH_BF16 = 8  # compute capability: what is older has BF16 by emulation alone
-
-
-class Known:
-    """What is known of the run that starts a script.
-
-    Attributes:
-        variables: those of the shell and the command; None where they are not known.
-        launched: whether Accelerate's launcher starts it, and sets variables of its own.
-        gpus: the compute capabilities of the GPUs, in the order in which a process sees them; None: not known.
-        counted: whether that is all of them.
-        words: those behind the script on the command line; None where they are not known.
-        options: what the command line sets, by the attribute that holds each.
-        options_of: the same of other words.
-        dotenv: what a file .env beside the script says; None where it is not known.
-        commands: the functions that are commands of an object, by where that is made.
-    """
-
-    def __init__(
-        self,
-        variables: Mapping[str, str] | None,
-        gpus: Sequence[str] | None,
-        words: Sequence[str] | None,
-        options_of: Callable[[Sequence[str] | None], Mapping[str, object]],
-        *,
-        launched: bool = False,
-        counted: bool = True,
-        dotenv: Mapping[str, str] | None = None,
-    ) -> None:
-        self.variables, self.gpus, self.words, self.launched = variables, gpus, words, launched
-        self.counted, self.dotenv = counted, dotenv
-        self.options_of = options_of
-        self.options = options_of(words)
-        self.commands: dict[tuple[int, int], list[Function]] = {}
-        self.arguments: object = UNKNOWN if words is None else ["train.py", *words]
-
-    def of_command_line(self, names: Sequence[str]) -> dict[str, object]:
-        """The options of these names."""
-        return {name: self.options[name] for name in names if name in self.options}
 
 
 def item(owner: object, key: object) -> object:
@@ -204,6 +150,8 @@ def computed(operator: ast.operator, one: object, other: object) -> object:
     """`one + other`."""
     if isinstance(operator, ast.BitOr) and isinstance(one, dict) and isinstance(other, dict):
         return {**one, **other}
+    if isinstance(operator, ast.Div) and isinstance(one, FilePath) and isinstance(other, str):
+        return FilePath(os.path.join(one, other))
     if isinstance(operator, ast.Mult) and isinstance(one, (int, float)) and isinstance(other, (int, float)):
         return one * other
     compute = _COMPUTED.get(type(operator))
@@ -227,9 +175,9 @@ def call(
         return _method(follower, called, positional, keywords, node)
     if isinstance(called, Made) and called.name in _TYPERS:
         commands = follower.known.commands.get((called.line, called.column), [])
-        return follower.run(commands[0], [], {}) if len(commands) == 1 else NOT_HERE
+        return follower.run(commands[0][1], [], {}) if len(commands) == 1 else by_command(follower, called)
     if isinstance(called, Model):
-        return Output(called.training, follower.without_grad == 0)
+        return Output(called.training, follower.without_grad == 0, called.handed)
     if not isinstance(called, Named):
         return NOT_HERE
     if called.last in WITHOUT_GRAD and called.dotted.startswith("torch."):
@@ -245,6 +193,23 @@ def call(
         if key in table:
             return table[key](follower, [follower.held(one) for one in positional], keywords, node)
     return UNKNOWN if called.last in TALKS else NOT_HERE
+
+
+def place_of(owner: object) -> tuple[int, int] | None:
+    """Where that of which functions are commands is made: an app of typer, a group of click."""
+    if isinstance(owner, Made):
+        return owner.line, owner.column
+    if isinstance(owner, Function) and owner.group:
+        return owner.node.lineno, owner.node.col_offset
+    return None
+
+
+def by_command(follower: Follower, owner: Made | Function) -> object:
+    """The command that a word of the command line names, called with the others."""
+    words, place = follower.known.words, place_of(owner)
+    commands = [] if place is None else follower.known.commands.get(place, [])
+    chosen = [one for name, one in commands if words is not None and name in words]
+    return follower.run(chosen[0], [], {}) if len(chosen) == 1 else NOT_HERE
 
 
 def _method(
@@ -265,7 +230,10 @@ def _method(
             follower.went_back(output, node.lineno if node is not None else 0)
             return None
     if name == "prepare" and positional:
+        hand_over(positional)
         return positional[0] if len(positional) == 1 else tuple(positional)
+    if isinstance(owner, Made) and owner.name == "Accelerator" and name in _LEAVES_THEM:
+        return UNKNOWN
     if name in _PARSES:
         return _parsed(follower, name, positional, keywords)
     if isinstance(owner, Environment):
@@ -274,9 +242,13 @@ def _method(
         return _of_list(follower, owner, name, positional)
     if isinstance(owner, dict):
         return _of_dict(follower, owner, name, positional, keywords)
-    if isinstance(owner, str):
-        return _of_text(owner, name, positional)
-    return NOT_HERE
+    if isinstance(owner, (FilePath, Opened)):
+        return script_files.of_file(follower, owner, name, list(positional), keywords)
+    return _of_text(owner, name, positional) if isinstance(owner, str) else NOT_HERE
+
+
+# Methods of Accelerator that leave a model as it is.
+_LEAVES_THEM = ("accumulate", "no_sync", "unwrap_model", "clip_grad_norm_", "clip_grad_value_", "wait_for_everyone")
 
 
 def _model(called: Named) -> Model | None:
@@ -299,6 +271,17 @@ def _of_model(
         follower.set_mode(owner, False if name == "eval" else UNKNOWN if test is None else test)
         return owner
     return owner if name in _RETURN_IT else UNKNOWN
+
+
+def hand_over(given: Sequence[object]) -> None:
+    """Models among these, and in lists and mappings of them, may have become others."""
+    for one in given:
+        if isinstance(one, Model):
+            one.hand_over()
+        elif isinstance(one, (list, tuple)):
+            hand_over(one)
+        elif isinstance(one, dict):
+            hand_over(tuple(one.values()))
 
 
 def _parsed(follower: Follower, name: str, positional: Sequence[object], keywords: Mapping[str, object]) -> object:
@@ -481,8 +464,20 @@ def _fire(follower: Follower, given: list[object], _keywords: object, _node: ast
         names = [one.arg for one in (*target.node.args.args, *target.node.args.kwonlyargs)]
         return follower.run(target, [], follower.known.of_command_line(names))
     if isinstance(target, Class) and target.members is not None:
-        return follower.call(target, [], follower.known.of_command_line(target.members))
+        made = follower.call(target, [], follower.known.of_command_line(target.members))
+        if isinstance(made, Object):
+            _fill_nested(made, follower.known.options)
+        return made
     return NOT_HERE
+
+
+def _fill_nested(made: Object, options: Mapping[str, object]) -> None:
+    """`--recipe.history 8` sets a field of a field."""
+    for name, value in options.items():
+        field, dot, inner = name.partition(".")
+        held = made.attributes.get(field)
+        if dot and isinstance(held, Object):
+            made.attributes[field] = Object(held.of, {**held.attributes, inner: value})
 
 
 def _method_by_fire(follower: Follower, target: Class | Object, words: Sequence[str]) -> object:
@@ -505,6 +500,18 @@ def _method_by_fire(follower: Follower, target: Class | Object, words: Sequence[
 def _parameters_of(method: Function) -> list[str]:
     """What a method takes, without self."""
     return [one.arg for one in (*method.node.args.args, *method.node.args.kwonlyargs)][1:]
+
+
+def _notebook(follower: Follower, given: list[object], keywords: Mapping[str, object], _node: object) -> object:
+    """notebook_launcher(f, args, num_processes=1): it calls f here (accelerate launchers.py)."""
+    called, arguments, count = (
+        given[at] if len(given) > at else keywords.get(name)
+        for at, name in enumerate(("function", "args", "num_processes"))
+    )
+    items = () if arguments is None else follower.items(arguments)
+    if count != 1 or items is None or not isinstance(called, Function):
+        return NOT_HERE
+    return follower.run(called, list(items), {})
 
 
 def _field(follower: Follower, _given: list[object], keywords: Mapping[str, object], _node: object) -> object:
@@ -587,6 +594,28 @@ def _unknown(_follower: Follower, _given: list[object], _keywords: object, _node
     return UNKNOWN  # of which it is known that it changes nothing
 
 
+def _find_spec(follower: Follower, given: list[object], _keywords: object, _node: object) -> object:
+    """importlib.util.find_spec(): an object, or None."""
+    there = follower.known.packages.get(given[0]) if given and isinstance(given[0], str) else None
+    return UNKNOWN if there is None else Object(None, {}) if there else None
+
+
+# What Accelerate and transformers ask for by these names (utils/imports.py, utils/import_utils.py).
+_AVAILABLE = {
+    "is_transformer_engine_available": "transformer_engine",
+    "is_deepspeed_available": "deepspeed",
+    "is_peft_available": "peft",
+    "is_bitsandbytes_available": "bitsandbytes",
+    "is_bnb_available": "bitsandbytes",
+    "is_msamp_available": "msamp",
+}
+
+
+def _is_there(follower: Follower, _given: list[object], _keywords: object, node: ast.Call | None) -> object:
+    named = "" if node is None else node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
+    return follower.known.packages.get(_AVAILABLE.get(named, ""), UNKNOWN)
+
+
 _FUNCTIONS: dict[str, Callable[[Follower, list[object], Any, Any], object]] = {
     "os.getenv": _getenv,
     "os.putenv": _putenv,
@@ -600,6 +629,8 @@ _FUNCTIONS: dict[str, Callable[[Follower, list[object], Any, Any], object]] = {
     "typer.run": _fire,
     "tyro.cli": _fire,
     "dataclasses.field": _field,
+    **dict.fromkeys(("accelerate.notebook_launcher", "accelerate.launchers.notebook_launcher"), _notebook),
+    "importlib.util.find_spec": _find_spec,
     "vars": _vars,
     "getattr": _getattr,
     "setattr": _setattr,
@@ -611,9 +642,10 @@ _FUNCTIONS: dict[str, Callable[[Follower, list[object], Any, Any], object]] = {
     "len": _len,
     "range": _range,
     "print": _nothing,
+    **script_files.FUNCTIONS,
     **dict.fromkeys(("isinstance", "hasattr", "type", "repr", "min", "max", "any", "all", "sorted"), _unknown),
 }
 # Whatever they are called with, lists and mappings stay as they are.
 _BY_LAST_NAME: dict[str, Callable[[Follower, list[object], Any, Any], object]] = dict.fromkeys(
     ("set_seed", "deepcopy", "info", "warning", "debug", "is_main_process"), _unknown
-)
+) | dict.fromkeys(_AVAILABLE, _is_there)

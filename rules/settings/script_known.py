@@ -14,6 +14,7 @@ from fp8check.rules.settings.script import (
     ARGUMENTS,
     DECIDING,
     HANDLERS,
+    OTHER_HANDLERS,
     PLUGIN_CLASSES,
     READERS,
     Call,
@@ -23,7 +24,7 @@ from fp8check.rules.settings.script import (
     Unevaluated,
     options_of,
 )
-from fp8check.rules.settings.script_values import PLAIN, UNKNOWN
+from fp8check.rules.settings.script_values import FROM_LAUNCHER, PLAIN, UNKNOWN
 from fp8check.rules.settings.values import Later, Origin, Setting, SettingLater
 
 TYPE_CHECKING = False
@@ -48,6 +49,8 @@ class Start(Record):
         counted: whether that is all of them.
         launched: whether Accelerate's launcher starts it.
         dotenv: what a file .env beside it says; None where it is not known.
+        reads: whether files that it names may be looked into.
+        packages: whether packages can be imported, by their names; one that is not there is not known.
     """
 
     words: tuple[str, ...] | None = None
@@ -56,15 +59,18 @@ class Start(Record):
     counted: bool = False
     launched: bool = False
     dotenv: Mapping[str, str] | None = None
+    reads: bool = False
+    packages: Mapping[str, bool] = {}
 
 
 def known(source: ScriptSource, modules: Sequence[ScriptSource], start: Start) -> ScriptSource:
     """The script as it is started like that."""
-    plain = source.with_options(options_of([source, *modules], start.words))
+    plain = source.with_options(options_of([source, *modules], start.words, start.variables))
     line = source.command_line
-    if line is not None and start.words:
+    if line is not None and start.words is not None:
         word = line.refused(start.words)
-        refused = line.wrong_choice(start.words) or (Setting(word, Origin(flag=word)) if word else None)
+        refused = line.lacks(start.words) or line.wrong_choice(start.words)
+        refused = refused or (Setting(word, Origin(flag=word)) if word else None)
         plain = plain if refused is None else plain._replace(refused=refused)
     if not _is_open(plain):
         return plain
@@ -89,14 +95,14 @@ def _is_unevaluated(call: Call) -> bool:
 
 
 def _follow(source: ScriptSource, modules: Sequence[ScriptSource], start: Start) -> Followed | None:
-    from fp8check.rules.settings.script_calls import Known
+    from fp8check.rules.settings.script_following import Known
     from fp8check.rules.settings.script_run import follow
 
     def options(words: Sequence[str] | None) -> dict[str, object]:
-        made = options_of([source, *modules], words)
+        made = options_of([source, *modules], words, start.variables)
         return {name: UNKNOWN if one.is_later else one.value for name, one in made.items()}
 
-    watched = {name: name for name in (*READERS, *HANDLERS, *PLUGIN_CLASSES, *_OPTIONS)}
+    watched = {name: name for name in (*READERS, *HANDLERS, *OTHER_HANDLERS, *PLUGIN_CLASSES, *_OPTIONS)}
     about = Known(
         start.variables,
         start.gpus,
@@ -105,6 +111,9 @@ def _follow(source: ScriptSource, modules: Sequence[ScriptSource], start: Start)
         launched=start.launched,
         counted=start.counted,
         dotenv=start.dotenv,
+        reads=start.reads,
+        packages=start.packages,
+        path=source.path,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # those of the script: it was parsed before
@@ -132,6 +141,7 @@ class _Refining:
             variables=self._variables(calls),
             evaluates=self._step(all(one.sure and one.training is False for one in self._followed.steps)),
             detached=self._step(all(one.sure and not one.grad for one in self._followed.steps)),
+            unprepared=self._step(all(one.sure and not one.handed for one in self._followed.steps)),
         )
         maker = made.accelerator
         if maker is None:
@@ -177,6 +187,8 @@ class _Refining:
         if before is not None and not isinstance(before.value, Unevaluated):
             return before
         values = [_plain(one.made.keywords[name]) for one in seen]
+        if name == "mixed_precision" and all(one.made.keywords[name] is FROM_LAUNCHER for one in seen):
+            values = [None]  # as if nothing was passed: Accelerator takes that variable then
         origin = Origin(span=call.span) if before is None or before.origin.span is None else before.origin
         if values[0] is UNKNOWN or any(value != values[0] for value in values[1:]):
             return before if before is not None else Setting(Unevaluated(name), origin)

@@ -12,7 +12,7 @@ from fp8check.rules.settings.values import Origin, Setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from typing import Literal
 
     from fp8check.rules.settings.script_names import Names
@@ -35,6 +35,8 @@ class Parameter(Record):
         switch: whether a flag stands alone, and is its value.
         kind: what a value is read as.
         node: where it is defined.
+        choices: the only texts that it takes; empty where it takes others.
+        variable: the environment variable that goes before the default; "" where none does.
     """
 
     name: str
@@ -44,6 +46,8 @@ class Parameter(Record):
     switch: bool
     kind: str
     node: ast.arg | ast.expr | ast.stmt
+    choices: tuple[str, ...] = ()
+    variable: str = ""
 
 
 class Fire(Record):
@@ -68,12 +72,14 @@ class Mains(Record):
         classes: dataclasses that tyro fills.
         fire: what fire calls; None where it reads no command line, or that is not known.
         tools: by what the command line is read.
+        commands: the words of which the first names what is called, where several functions are commands of a group.
     """
 
     parameters: tuple[Parameter, ...] = ()
     classes: frozenset[str] = frozenset()
     fire: Fire | None = None
     tools: frozenset[str] = frozenset()
+    commands: tuple[str, ...] = ()
 
 
 def find(nodes: Sequence[ast.AST], names: Names) -> Mains:
@@ -99,7 +105,51 @@ def find(nodes: Sequence[ast.AST], names: Names) -> Mains:
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             parameters.extend(_decorated(node, names))
     tools = {one.tool for one in parameters} | ({"tyro"} if filled else set())
-    return Mains(tuple(parameters), frozenset(filled), fire, frozenset(tools))
+    groups = [one for one in functions.values() if _groups(one, names)]
+    commands = [*_of_groups(functions.values(), {one.name for one in groups}, names)] if groups else []
+    commands = commands or _of_typers(functions.values(), nodes, names)
+    return Mains(tuple(parameters), frozenset(filled), fire, frozenset(tools), tuple(commands))
+
+
+def _groups(node: _Function, names: Names) -> bool:
+    """Whether it is a group of click."""
+    called = (one.func if isinstance(one, ast.Call) else one for one in node.decorator_list)
+    return any("click.group" in names.dotted(one) for one in called)
+
+
+def _of_groups(functions: Iterable[_Function], groups: Collection[str], names: Names) -> Iterator[str]:
+    """The commands of groups of click: @cli.command(), @cli.command("name")."""
+    for node in functions:
+        for one in node.decorator_list:
+            called = one.func if isinstance(one, ast.Call) else one
+            owner = called.value if isinstance(called, ast.Attribute) and called.attr == "command" else None
+            if isinstance(owner, ast.Name) and owner.id in groups:
+                yield command_name(node.name, one, names.text)
+
+
+def _of_typers(functions: Iterable[_Function], nodes: Sequence[ast.AST], names: Names) -> list[str]:
+    """The commands of the only typer.Typer(), where it has several."""
+    apps = [one for one in nodes if isinstance(one, ast.Call) and "typer.Typer" in names.dotted(one.func)]
+    called = (
+        (node, one)
+        for node in (functions if len(apps) == 1 else ())
+        for one in node.decorator_list
+        if isinstance(one, ast.Call)
+    )
+    found = [
+        command_name(node.name, one, names.text)
+        for node, one in called
+        if any(last.startswith("typer.") and last.endswith(".command") for last in names.dotted(one.func))
+    ]
+    return found if len(found) > 1 else []
+
+
+def command_name(function: str, decorator: ast.expr, text: Callable[[ast.expr], str | None]) -> str:
+    """What a command is called: by its decorator, or as the function, with dashes (click decorators.py command)."""
+    given = decorator.args[:1] if isinstance(decorator, ast.Call) else []
+    given += [one.value for one in decorator.keywords if one.arg == "name"] if isinstance(decorator, ast.Call) else []
+    name = text(given[0]) if given else None
+    return name if name is not None else function.lower().replace("_", "-")
 
 
 def _fired(
@@ -173,7 +223,13 @@ def _clicked(node: ast.Call, names: Names) -> Parameter | None:
     given = {keyword.arg: keyword.value for keyword in node.keywords}
     plain = next((word for word in words if word.isidentifier()), None)
     flags = [part.strip() for word in words if not word.isidentifier() for part in word.split("/")[:1]]
-    if not flags or len(words) != len(node.args) or {"multiple", "callback", "nargs", "envvar"} & given.keys():
+    variable = names.text(given["envvar"]) if "envvar" in given else ""
+    if (
+        not flags
+        or len(words) != len(node.args)
+        or {"multiple", "callback", "nargs"} & given.keys()
+        or variable is None
+    ):
         return None
     long = next((flag for flag in flags if flag.startswith("--")), flags[0])
     name = plain or long.lstrip("-").replace("-", "_")
@@ -183,7 +239,23 @@ def _clicked(node: ast.Call, names: Names) -> Parameter | None:
     kind = kind or ("bool" if plain_default else "int" if _is_int(default) else "str")
     if is_flag and default is None:
         default = ast.copy_location(ast.Constant(value=False), node)
-    return Parameter(name, "click", tuple(flags), default, is_flag, kind, node)
+    choices = _choices(given.get("type"), names)
+    kind = "str" if choices else kind
+    return Parameter(name, "click", tuple(flags), default, is_flag, kind, node, choices, variable)
+
+
+def _choices(kind: ast.expr | None, names: Names) -> tuple[str, ...]:
+    """The texts of click.Choice(["te", "ao"]); none where it is anything else, or is not told by case."""
+    if (
+        not isinstance(kind, ast.Call)
+        or "click.Choice" not in names.dotted(kind.func)
+        or kind.keywords
+        or not kind.args
+    ):
+        return ()
+    listed = kind.args[0].elts if isinstance(kind.args[0], (ast.List, ast.Tuple)) else []
+    texts = [names.text(one) for one in listed]
+    return () if None in texts else tuple(text for text in texts if text is not None)
 
 
 def _is_true(node: ast.expr | None) -> bool:

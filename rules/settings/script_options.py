@@ -51,6 +51,8 @@ class Option(Record):
         span: where it is defined.
         yes: the words, in lower case, that count as true, and no other does; None where it is not read like that.
         choices: the only texts that it takes; empty where it takes others.
+        required: whether the parser ends the script where no flag sets it.
+        variable: the environment variable that is its default; "" where none is.
     """
 
     name: str
@@ -61,6 +63,22 @@ class Option(Record):
     span: Span
     yes: frozenset[str] | None = None
     choices: tuple[str, ...] = ()
+    required: bool = False
+    variable: str = ""
+
+
+class Commands(Record):
+    """The words of which one says what a script is to do: `train.py train --fp8`.
+
+    Attributes:
+        names: all of them.
+        required: whether the script ends where none is given.
+        known: whether the script ends at any other word in their place.
+    """
+
+    names: frozenset[str] = frozenset()
+    required: bool = False
+    known: bool = False
 
 
 class CommandLine(Record):
@@ -76,6 +94,8 @@ class CommandLine(Record):
         preset: what set_defaults() sets, of whatever a parser makes.
         fixed: the words that the parser is given in the place of the command line; None where it takes that.
         mapped: the mapping that the parser is given in the place of the command line; None likewise.
+        commands: the words of which one comes first.
+        ended: whether what is not given, or is none of its choices, ends the script.
     """
 
     options: Mapping[str, Option] = {}
@@ -87,18 +107,23 @@ class CommandLine(Record):
     preset: Mapping[str, Setting] = {}
     fixed: tuple[str, ...] | None = None
     mapped: Mapping[str, object] | None = None
+    commands: Commands = Commands()
+    ended: bool = False
 
-    def values(self, words: Sequence[str] | None) -> dict[str, Setting]:
+    def values(self, words: Sequence[str] | None, variables: Mapping[str, str] | None = None) -> dict[str, Setting]:
         """What the options are with these words behind the script; None: nobody said how it is started.
 
         Then the defaults count, but for a switch that turns FP8 on: who asks about FP8 may well give it.
+
+        Args:
+            variables: those that the script finds, as far as they are known; None where they are not.
         """
         is_open = words is None and self.fixed is None
         words = self.fixed if self.fixed is not None else words or ()
         given = _given(self.options, words) if self.fire is None else by_fire(words, self.fire)
         values: dict[str, Setting] = {}
         for name, option in self.options.items():
-            default = option.default
+            default = option.default if not option.variable else _of_variable(option, option.variable, variables)
             if default is None:
                 why = f"{option.span.file}:{option.span.line} sets {name} to {option.text or 'what the command says'}"
                 default = SettingLater(Later(option.text or name, why), Origin(span=option.span))
@@ -120,6 +145,7 @@ class CommandLine(Record):
             return ""
         by_flag = {flag: option for option in self.options.values() for flag in option.flags}
         ordered = sorted(by_flag)
+        words = self._behind_command(words)
         rest = iter(words)
         for word in rest:
             if is_filled_in(word) or word in ("-h", "--help", "--"):
@@ -134,9 +160,45 @@ class CommandLine(Record):
                 next(rest, "")
         return ""
 
+    def _at_command(self, words: Sequence[str]) -> int | None:
+        """Where the word stands that names a command; None where there is none."""
+        by_flag = {flag: option for option in self.options.values() for flag in option.flags}
+        ordered = sorted(by_flag)
+        at = 0
+        while at < len(words):
+            word = words[at]
+            if not word.startswith("-"):
+                return at
+            option = _meant(word.partition("=")[0], by_flag, ordered)[0]
+            at += 1 + (option is not None and option.takes not in ("on", "off") and "=" not in word)
+        return None
+
+    def _behind_command(self, words: Sequence[str]) -> Sequence[str]:
+        at = self._at_command(words) if self.commands.names else None
+        return words if at is None else [*words[:at], *words[at + 1 :]]
+
+    def lacks(self, words: Sequence[str]) -> Setting | None:
+        """What the parser misses among the words of the command, as argparse says it; None where it misses nothing."""
+        if not self.ended or self.fixed is not None or any(is_filled_in(word) for word in words) or "-h" in words:
+            return None
+        if self.commands.names:
+            at = self._at_command(words)
+            if at is None:
+                return Setting("a command is required", Origin()) if self.commands.required else None
+            if words[at] not in self.commands.names and self.commands.known:
+                return Setting(f"invalid choice: {words[at]!r}", Origin(flag=words[at]))
+            return None  # of which command an option is, is not known
+        given = _given(self.options, words)
+        for name, option in self.options.items():
+            if option.required and name not in given:
+                said = f"the following arguments are required: {'/'.join(option.flags)}"
+                return Setting(said, Origin(span=option.span))
+        return None
+
     def wrong_choice(self, words: Sequence[str]) -> Setting | None:
         """The first flag with a text that is none of its choices, with what argparse says; None where there is none."""
-        if self.fixed is not None or not self.results or not any(one.choices for one in self.options.values()):
+        holds = self.results or self.ended
+        if self.fixed is not None or not holds or not any(one.choices for one in self.options.values()):
             return None
         by_flag = {flag: option for option in self.options.values() for flag in option.flags}
         ordered = sorted(by_flag)
@@ -154,6 +216,16 @@ class CommandLine(Record):
 
 
 NOTHING = CommandLine()
+
+
+def _of_variable(option: Option, name: str, variables: Mapping[str, str] | None) -> Setting | None:
+    """What an option is without a flag, where its default is a variable of the environment; None: not known.
+
+    A variable that is not among these may be set all the same: facts keep few. The launcher may set Accelerate's.
+    """
+    if variables is None or name not in variables or name.startswith("ACCELERATE_"):
+        return None
+    return _read(option, f"{name}={variables[name]}", variables[name])
 
 
 def _given(options: Mapping[str, Option], words: Sequence[str]) -> dict[str, Setting]:
@@ -249,12 +321,18 @@ class Reader:
         self._parsed: list[ast.Call] = []
         self._fields: dict[str, Setting] = {}
         self._filled: frozenset[str] = frozenset()  # dataclasses that tyro fills: a flag of theirs takes no word
+        self._nested: dict[str, list[str]] = {}  # dataclasses that are fields of these, with the fields' names
 
     def read(self, text: str, nodes: Sequence[ast.AST]) -> CommandLine:
         """What the script takes of its command line, and where it holds that."""
         mains = find(nodes, self._names) if any(name in text for name in _TOOLS) else Mains()
         self._functions = {node.name: node for node in nodes if isinstance(node, ast.FunctionDef)}
         self._filled = mains.classes
+        for node in nodes if mains.classes else ():
+            if isinstance(node, ast.ClassDef) and node.name in mains.classes:
+                for field in node.body:
+                    if isinstance(field, ast.AnnAssign) and isinstance(field.annotation, ast.Name):
+                        self._nested.setdefault(field.annotation.id, []).append(ast.unparse(field.target))
         for one in mains.parameters:
             self._parameter(one)
         parsing = self._parsing_functions(nodes) if any(name in text for name in _PARSES) else set()
@@ -284,7 +362,30 @@ class Reader:
             self._defaults,
             self._fixed(),
             self._mapped(),
+            self._commands(nodes, mains),
+            bool(mains.tools - {"fire"}) or self._ends(nodes),
         )
+
+    def _ends(self, nodes: Sequence[ast.AST]) -> bool:
+        """Whether one parser of argparse reads the command line, and nothing keeps it from ending the script."""
+        parsers = self._parsers(nodes)
+        plain = len(parsers) == 1 and len(self._parsed) == 1
+        return plain and not any(one.arg in ("parents", "exit_on_error") for one in parsers[0].keywords)
+
+    def _commands(self, nodes: Sequence[ast.AST], mains: Mains) -> Commands:
+        """add_subparsers() and add_parser("train"), and the commands of a group of click or typer."""
+        if mains.commands:
+            return Commands(frozenset(mains.commands), required=True, known=True)
+        calls = [node for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+        groups = [node for node in calls if isinstance(node.func, ast.Attribute) and node.func.attr == "add_subparsers"]
+        added = [node for node in calls if isinstance(node.func, ast.Attribute) and node.func.attr == "add_parser"]
+        names = [self._names.text(node.args[0]) if node.args else None for node in added]
+        if len(groups) != 1 or not names:
+            return Commands()
+        required = next((one.value for one in groups[0].keywords if one.arg == "required"), None)
+        is_required = isinstance(required, ast.Constant) and required.value is True
+        plain = None not in names and not any(one.arg == "aliases" for node in added for one in node.keywords)
+        return Commands(frozenset(name for name in names if name is not None), is_required, plain)
 
     def _fixed(self) -> tuple[str, ...] | None:
         """The words that the only call of a parser is given."""
@@ -418,7 +519,21 @@ class Reader:
         )
         if keyword is not None:
             default = self._literal(keyword.value, keyword)
-        self._add(name, flags, default, takes, keyword.value if keyword is not None else None, node, yes, choices)
+        variable = "" if keyword is None else self._variable(keyword.value)
+        required = (
+            "required" in given and isinstance(given["required"], ast.Constant) and given["required"].value is True
+        )
+        written = keyword.value if keyword is not None else None
+        self._add(name, flags, default, takes, written, node, yes, choices)
+        kept = self._options[name]
+        kept[-1] = kept[-1]._replace(required=required and flags[:1] != [] and flags[0][:1] == "-", variable=variable)
+
+    def _variable(self, value: ast.expr) -> str:
+        """The variable that a default is: os.environ.get("PRECISION", "bf16"), os.getenv("PRECISION")."""
+        if not isinstance(value, ast.Call) or not value.args:
+            return ""
+        reads = any(one in ("os.environ.get", "os.getenv") for one in self._names.dotted(value.func))
+        return (self._names.text(value.args[0]) or "") if reads else ""
 
     def _choices(self, value: ast.expr) -> tuple[str, ...]:
         """The texts that an option takes; none where they are not written out."""
@@ -429,7 +544,10 @@ class Reader:
         """A parameter of a function that fire, typer, click or tyro fills."""
         takes: Takes = "fire" if one.tool == "fire" else "on" if one.switch else _BY_KIND.get(one.kind, "unknown")
         default = None if one.default is None else self._literal(one.default, None)
-        self._add(one.name, one.flags, default, takes, one.default, one.node)
+        self._add(one.name, one.flags, default, takes, one.default, one.node, choices=one.choices)
+        if one.variable:
+            kept = self._options[one.name]
+            kept[-1] = kept[-1]._replace(variable=one.variable)
 
     def _yes(self, kind: ast.expr | None) -> frozenset[str] | None:
         """The words that a function takes for true: `lambda text: text.lower() in ("yes", "true")`, and no other."""
@@ -465,17 +583,22 @@ class Reader:
             if isinstance(value, ast.Call):
                 value = next((one.value for one in value.keywords if one.arg == "default"), value)
             kind = ast.unparse(statement.annotation)
-            takes: Takes = "unknown"
+            choices = _literals(statement.annotation)
+            takes: Takes = "text" if choices else "unknown"
             for word, way in (("bool", "yes"), ("int", "int"), ("float", "float"), ("str", "text")):
-                if word in kind:
+                if word in kind and not choices:
                     takes = way  # type: ignore[assignment]
                     break
-            if takes == "yes" and node.name in self._filled:
+            if takes == "yes" and (node.name in self._filled or node.name in self._nested):
                 takes = "on"
             default = None if value is None else self._literal(value, None)
             if derived and default is not None:
                 self._fields[name] = default
-            self._add(name, (f"--{name}",), default, takes, value, statement)
+            self._add(name, (f"--{name}",), default, takes, value, statement, choices=choices)
+            for prefix in self._nested.get(node.name, ()):
+                self._add(
+                    f"{prefix}.{name}", (f"--{prefix}.{name}",), default, takes, value, statement, choices=choices
+                )
 
     def _literal(self, value: ast.expr, keyword: ast.keyword | None) -> Setting | None:
         setting = self._setting(value, keyword)
@@ -495,6 +618,15 @@ class Reader:
         text = "" if written is None else ast.unparse(written)[:80]
         made = Option(name, tuple(flags), default, takes, text, self._span(node), yes, choices)
         self._options.setdefault(name, []).append(made)
+
+
+def _literals(annotation: ast.expr) -> tuple[str, ...]:
+    """The texts of Literal["te", "ao"]; none where it is anything else."""
+    if not isinstance(annotation, ast.Subscript) or not ast.unparse(annotation.value).endswith("Literal"):
+        return ()
+    parts = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
+    texts = [one.value for one in parts if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+    return tuple(texts) if len(texts) == len(parts) else ()
 
 
 def last_names(names: Names, expression: ast.expr) -> Iterator[str]:

@@ -9,15 +9,19 @@ they leave otherwise is UNKNOWN.
 from __future__ import annotations
 
 import ast
+import os
 from itertools import islice
 
 from fp8check.rules.record import Record
 from fp8check.rules.settings import script_calls
 from fp8check.rules.settings.script import HANDLERS, Made
+from fp8check.rules.settings.script_files import FilePath, Opened
 from fp8check.rules.settings.script_fp8 import is_word
+from fp8check.rules.settings.script_mains import command_name
 from fp8check.rules.settings.script_values import (
     PLAIN,
     UNKNOWN,
+    Attributes,
     Class,
     Environment,
     Function,
@@ -38,6 +42,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from typing import Any, Literal
 
+    from fp8check.rules.settings.script_following import Known
+
     # How a block ends: at its end, or by one of these statements; "return?": perhaps.
     End = Literal["", "return", "return?", "break", "continue", "exit"]
 
@@ -48,8 +54,12 @@ _MOST_ROUNDS = 64  # of a loop
 _MOST_KEPT = 64  # calls of the same place
 # Decorators that hand over the command line.
 _COMMANDS = ("command", "main", "pass_context", "option", "argument", "callback")
+_OF_MAPPINGS = ("get", "items", "keys", "values", "copy", "update", "pop")
+_OF_MODULE = ("__name__", "__file__")
 # Decorators that leave a function as it is.
-_HARMLESS = ("dataclass", "record", "wraps", "lru_cache", "cache", "staticmethod")
+_HARMLESS = ("dataclass", "record", "wraps", "lru_cache", "cache")
+# Decorators that say what a function of a class is taken of.
+_BOUND = ("property", "classmethod", "staticmethod")
 
 
 EMPTY: Mapping[str, object] = {}
@@ -72,13 +82,14 @@ class Step(Record):
     """A backward pass.
 
     Attributes:
-        training, grad: of the forward pass before it; see Output.
+        training, grad, handed: of the forward pass before it; see Output.
         sure: whether the script comes there, if it trains at all.
         line: where it stands.
     """
 
     training: object
     grad: bool
+    handed: bool
     sure: bool
     line: int
 
@@ -107,9 +118,7 @@ class _TooLong(Exception):
     """More steps than are followed."""
 
 
-def follow(
-    tree: ast.Module, watched: Mapping[str, str], known: script_calls.Known, prefixes: tuple[str, ...]
-) -> Followed | None:
+def follow(tree: ast.Module, watched: Mapping[str, str], known: Known, prefixes: tuple[str, ...]) -> Followed | None:
     """Follow a script; None where it takes more steps than are followed.
 
     Args:
@@ -146,7 +155,7 @@ class Follower:
         known: what is known of the run.
     """
 
-    def __init__(self, watched: Mapping[str, str], known: script_calls.Known, prefixes: tuple[str, ...]) -> None:
+    def __init__(self, watched: Mapping[str, str], known: Known, prefixes: tuple[str, ...]) -> None:
         self.seen: dict[tuple[int, int], list[Seen]] = {}
         self.known = known
         self.environment = Environment(known.variables, prefixes, launched=known.launched)
@@ -288,18 +297,39 @@ class Follower:
             value = self.value(item.context_expr, scope)
             quiet += isinstance(value, Made) and value.name == "no_grad"
             if item.optional_vars is not None:
-                self._bind(item.optional_vars, value if isinstance(value, Made) else UNKNOWN, scope)
+                self._bind(item.optional_vars, value if isinstance(value, (Made, Opened)) else UNKNOWN, scope)
         self.without_grad += quiet
         end = self.block(node.body, scope)
         self.without_grad -= quiet
         return end
 
     def _try(self, node: ast.Try, scope: Scope) -> End:
+        imports = self._imports_at_once(node.body)
+        if imports is not None and node.handlers:
+            way = [*node.body, *node.orelse] if imports else node.handlers[0].body
+            end = self.block(way, scope)
+            last = self.block(node.finalbody, scope)
+            return last or end
         end = self.block([*node.body, *node.orelse], scope)
         if node.handlers and end not in ("return",):
             self._both([[], *(handler.body for handler in node.handlers)], scope)
         last = self.block(node.finalbody, scope)
         return last or end
+
+    def _imports_at_once(self, body: Sequence[ast.stmt]) -> bool | None:
+        """Whether all imports of a `try` come to their end; None where that is not known, or it does more."""
+        several: list[bool | None] = []
+        for statement in body:
+            if isinstance(statement, ast.Import):
+                several.extend(self.known.packages.get(alias.name.partition(".")[0]) for alias in statement.names)
+            elif isinstance(statement, ast.ImportFrom) and not statement.level and statement.module:
+                there = self.known.packages.get(statement.module.partition(".")[0])
+                several.append(there if there is False or "." not in statement.module else None)
+            elif not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.Constant):
+                return None
+        if False in several:
+            return False if several[0] is False else None
+        return True if several and None not in several else None
 
     def _match(self, node: ast.Match, scope: Scope) -> End:
         subject = self.value(node.subject, scope)
@@ -338,11 +368,15 @@ class Follower:
         if last in _COMMANDS:
             made = made._replace(command=True, opaque=made.opaque or last == "main")  # hydra.main hands over a file
             owner = value.owner if isinstance(value, Method) else None
-            if isinstance(owner, Made):
-                self.known.commands.setdefault((owner.line, owner.column), []).append(made)
+            place = script_calls.place_of(owner)
+            if place is not None and isinstance(made.node, ast.FunctionDef):
+                name = command_name(made.node.name, decorator, lambda one: _text(self.value(one, scope)))
+                self.known.commands.setdefault(place, []).append((name, made))
             return made
-        if last == "property":
-            return Method(made, "property")
+        if last == "group" and isinstance(value, Named):
+            return made._replace(command=True, group=True)
+        if last in _BOUND:
+            return Method(made, last)
         if last in script_calls.WITHOUT_GRAD:
             return made._replace(without_grad=True)
         if last in _HARMLESS:
@@ -483,6 +517,8 @@ class Follower:
             owner.attributes[name] = UNKNOWN if self._maybe else value
         elif isinstance(owner, Class):
             owner.names[name] = UNKNOWN if self._maybe else value
+        elif isinstance(owner, Attributes):
+            self.change(owner, lambda: owner.__setitem__(name, value))
         else:
             self._tell(name, value)
             if isinstance(owner, Made):
@@ -528,6 +564,7 @@ class Follower:
 
     def spoil(self, owner: object) -> None:
         self._spoiled[id(owner)] = owner
+        script_calls.hand_over([owner])
 
     def held(self, value: object) -> object:
         """A value, or UNKNOWN where something may have been done to it."""
@@ -563,8 +600,8 @@ class Follower:
             if node.id in here.names:
                 return here.names[node.id]
             here = here.outer
-        if node.id == "__name__":
-            return "__main__"
+        if node.id in _OF_MODULE:
+            return "__main__" if node.id == "__name__" else self.known.path
         return Named(node.id) if node.id in script_calls.BUILTINS or node.id in self._watched else UNKNOWN
 
     def _attribute(self, node: ast.Attribute, scope: Scope) -> object:
@@ -575,6 +612,8 @@ class Follower:
         owner = self.held(owner)
         if isinstance(owner, Named):
             dotted = f"{owner.dotted}.{name}"
+            if owner.last == "PrecisionType":  # its members are their texts (accelerate utils/dataclasses.py)
+                return name.lower()
             if dotted == "os.environ":
                 return self.environment
             return self.known.arguments if dotted == "sys.argv" else Named(dotted)
@@ -584,11 +623,18 @@ class Follower:
             found = UNKNOWN if owner.of is None else owner.of.find(name)
             if isinstance(found, Method) and found.name == "property":
                 return self.call(found.owner, [owner], {}) if isinstance(found.owner, Function) else UNKNOWN
+            if isinstance(found, Method) and found.name in _BOUND:
+                return _taken(found, owner.of)
             return found._replace(bound=owner) if isinstance(found, Function) else found
         if isinstance(owner, Output) and name not in script_calls.OF_OUTPUT:
             return owner
+        if isinstance(owner, Attributes) and (name in owner or name not in _OF_MAPPINGS):
+            return owner.get(name, UNKNOWN)
+        if isinstance(owner, FilePath) and name == "parent":
+            return FilePath(os.path.dirname(owner))
         if isinstance(owner, Class):
-            return owner.find(name)
+            found = owner.find(name)
+            return _taken(found, owner) if isinstance(found, Method) and found.name in _BOUND[1:] else found
         if owner is UNKNOWN:
             return Method(UNKNOWN, name)
         return Method(owner, name)
@@ -774,12 +820,13 @@ class Follower:
                 self.spoil(one)
             elif isinstance(one, Model):
                 one.put(UNKNOWN)
+                one.hand_over()
         output = next((one for one in given if isinstance(one, Output)), None)
         return UNKNOWN if output is None else output._replace(grad=output.grad and not self.without_grad)
 
     def went_back(self, output: Output, line: int) -> None:
         """A backward pass of what a forward pass returned."""
-        self.steps.append(Step(output.training, output.grad, self._maybe <= self._loops, line))
+        self.steps.append(Step(output.training, output.grad, output.handed, self._maybe <= self._loops, line))
 
     def set_mode(self, model: Model, training: object) -> None:
         """model.train(), model.eval()."""
@@ -828,6 +875,8 @@ class Follower:
         returned = self._returned.pop()
         if end != "return":
             returned.append(None)
+        if function.group and not given and end != "exit":
+            script_calls.by_command(self, function)
         if isinstance(function.node, ast.AsyncFunctionDef) or function.opaque or _yields(function.node):
             return UNKNOWN
         first = returned[0]
@@ -865,6 +914,17 @@ class Follower:
         ast.Lambda: _lambda,
         ast.Call: _call,
     }
+
+
+def _taken(found: Method, of: Class | None) -> object:
+    """A method of a class, or a function that stands in it, as it is called."""
+    if not isinstance(found.owner, Function):
+        return UNKNOWN
+    return found.owner._replace(bound=of) if found.name == "classmethod" else found.owner
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _tells(value: object, depth: int = 4) -> bool:

@@ -12,6 +12,7 @@ from fp8check.rules.settings import script_fp8, script_options, script_trainers
 from fp8check.rules.settings.script import (
     ARGUMENTS,
     HANDLERS,
+    OTHER_HANDLERS,
     PARSERS,
     READERS,
     Assigned,
@@ -35,13 +36,6 @@ _KEPT = 256  # scripts and modules that are kept: each line of a shell script ma
 _ENVIRONMENT = ("os.environ", "environ")
 _PRECISION_AT = 2  # Accelerator(device_placement, split_batches, mixed_precision, ...)
 _DEEPEST = 12
-# Other kinds of handlers of accelerate 0.34 to 1.15 (utils/dataclasses.py): none of them is about FP8.
-_OTHER_HANDLERS = frozenset(
-    (
-        *("DistributedDataParallelKwargs", "InitProcessGroupKwargs", "GradScalerKwargs", "AutocastKwargs"),
-        *("ProfileKwargs", "DDPCommunicationHookType"),
-    )
-)
 # Arguments of AutoConfig.from_pretrained that leave the model's shape as it is.
 _OF_LOADING = frozenset(
     ["use_cache", "trust_remote_code", "cache_dir", "token", "revision", "attn_implementation", "local_files_only"]
@@ -374,7 +368,7 @@ class _Reader:
         """Whether an item is certainly another kind of handler: an object of accelerate's other classes."""
         meant = self._meant(item)
         last = {dotted.rpartition(".")[2].removesuffix("()") for dotted in self._names.dotted(meant)}
-        return isinstance(meant, ast.Call) and bool(last) and last <= _OTHER_HANDLERS
+        return isinstance(meant, ast.Call) and bool(last) and last <= OTHER_HANDLERS
 
     def _unknown_handlers(self, value: ast.expr, calls: Iterable[Call]) -> str:
         """That the handlers are not known, with both ways that it may go."""

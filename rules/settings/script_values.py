@@ -57,6 +57,7 @@ class Function(Record):
         opaque: whether a decorator that is not known may change what it does.
         command: whether a decorator hands it the options of the command line.
         without_grad: whether a decorator keeps no gradients in it.
+        group: whether a word of the command line names the command that is called behind it.
     """
 
     node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -66,6 +67,7 @@ class Function(Record):
     opaque: bool = False
     command: bool = False
     without_grad: bool = False
+    group: bool = False
 
 
 class Class(Record):
@@ -100,17 +102,32 @@ class Object:
         self.of, self.attributes = of, attributes
 
 
-class Model:
-    """A model; whether it is in training mode, or UNKNOWN."""
+class Attributes(dict[object, object]):
+    """A mapping whose keys are attributes, as OmegaConf makes it."""
 
-    __slots__ = ("training",)
+    __slots__ = ()
+
+
+class Model:
+    """A model; whether it is in training mode, or UNKNOWN.
+
+    Attributes:
+        handed: whether anything but itself was given it, as prepare(), which may make another of it.
+    """
+
+    __slots__ = ("handed", "training")
 
     def __init__(self, training: object) -> None:
         self.training = training
+        self.handed = False
 
     def put(self, training: object) -> None:
         """Put it into a mode."""
         self.training = training
+
+    def hand_over(self) -> None:
+        """Give it to something that may make another of it."""
+        self.handed = True
 
 
 class Output(Record):
@@ -119,10 +136,21 @@ class Output(Record):
     Attributes:
         training: whether the model was in training mode, or UNKNOWN.
         grad: whether gradients were kept.
+        handed: whether the model was handed to anything before, as to prepare().
     """
 
     training: object
     grad: bool
+    handed: bool = True
+
+
+class FromLauncher:
+    """What Accelerate's launcher sets; there is one of them: the precision."""
+
+    __slots__ = ()
+
+
+FROM_LAUNCHER = FromLauncher()
 
 
 class Method(Record):
@@ -180,6 +208,8 @@ class Environment:
             return self.written[name][0]
         if self._before is not None and name in self._before and not (self._mixed and name.startswith("ACCELERATE_")):
             return self._before[name]
+        if self._mixed and name == "ACCELERATE_MIXED_PRECISION":
+            return FROM_LAUNCHER
         return None if name.startswith(self._prefixes) else UNKNOWN
 
     def has(self, name: str) -> bool | None:
@@ -206,7 +236,9 @@ def truth(value: object) -> bool | None:
     """Whether a value counts as true; None where that is not known."""
     if isinstance(value, (*PLAIN, list, tuple, dict)):
         return bool(value)
-    return True if isinstance(value, (Function, Class, Made, Model)) else None
+    if isinstance(value, Object):
+        return True if value.of is None else None
+    return True if isinstance(value, (Function, Class, Made, Model, FromLauncher)) else None
 
 
 def same(one: object, other: object) -> bool:

@@ -55,7 +55,7 @@ def written(script: ScriptSource, modules: Sequence[ScriptSource], start: Start,
         file: whether a training file is at hand.
     """
     words = start.words or ()
-    options = options_of([script, *modules], start.words)
+    options = options_of([script, *modules], start.words, start.variables)
     every = [known(script, modules, start), *(module.with_options(options) for module in modules)]
     fields = {
         name: setting

@@ -226,6 +226,18 @@ ROWS = [
         v1_8_1="True",
     ),
     row(
+        Accelerate.TAKES_PARALLELISM_CONFIG,
+        {"launch": "python train.py", "script": "Accelerator(mixed_precision='bf16', parallelism_config=None)\n"},
+        v1_9_0="TypeError (accelerator)",
+        v1_10_1="bf16 NO none",
+    ),
+    row(
+        Accelerate.TAKES_LOADER_KEYWORDS,
+        {"launch": "python train.py", "script": "Accelerator(mixed_precision='bf16', even_batches=False)\n"},
+        v0_34_2="bf16 None none",
+        v1_0_1="TypeError (accelerator)",
+    ),
+    row(
         Accelerate.HANDLER_NEEDS_ARGUMENT,
         {**PYTHON, "script": script(handler='FP8RecipeKwargs(backend="TE")')},
         v1_3_0=f"fp8 TE all {DEFAULT}",

@@ -6,9 +6,9 @@ import ast
 
 import pytest
 
-from fp8check.rules.settings.script_calls import Known
+from fp8check.rules.settings.script_following import Known
 from fp8check.rules.settings.script_run import Followed, follow
-from fp8check.rules.settings.script_values import UNKNOWN, Made
+from fp8check.rules.settings.script_values import FROM_LAUNCHER, UNKNOWN, Made
 from fp8check.rules.settings.values import Setting
 
 WATCHED = {"A": "Accelerator", "TERecipeKwargs": "TERecipeKwargs"}
@@ -424,9 +424,9 @@ def test_fire_without_a_function_takes_the_first_word() -> None:
 def test_variables_under_the_launcher() -> None:
     name = "ACCELERATE_MIXED_PRECISION"
     assert value("import os", f"'{name}' in os.environ", launched=True) is True
-    assert value("import os", f"os.environ.get('{name}')", launched=True) is UNKNOWN
+    assert value("import os", f"os.environ.get('{name}')", launched=True) is FROM_LAUNCHER
     before = {name: "bf16", "SHELL": "bash"}
-    assert value("import os", f"os.environ.get('{name}')", launched=True, variables=before) is UNKNOWN
+    assert value("import os", f"os.environ.get('{name}')", launched=True, variables=before) is FROM_LAUNCHER
     assert value("import os", "os.environ.get('SHELL')", launched=True, variables=before) == "bash"
     assert value("import os", "'ACCELERATE_X' in os.environ", launched=True) is UNKNOWN
 
