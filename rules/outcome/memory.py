@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # GiB of an H200, of which speed is told where no GPU is known: 143,771 MiB (nvidia-smi).
 OF_H200 = 140.0
+# GiB of a B300, of all GPUs that compute in FP8 the one that has most: 288 GB (NVIDIA's data sheet of the DGX B300).
+OF_LARGEST = 268.0
 # The share of what a GPU has that the allocator holds in pieces that are too small.
 HELD = 0.03
 # Architectures whose well-known models are published in BF16 (Llama 2 in FP16).
@@ -43,12 +45,17 @@ class Memory(Record):
     @property
     def limit_gib(self) -> float | None:
         """What the GPU has for tensors, less the context and what the allocator holds back."""
-        return None if self.gpu_gib is None else self.gpu_gib * (1 - HELD) - CONTEXT_GIB
+        return None if self.gpu_gib is None else usable(self.gpu_gib)
 
     @property
     def peak_gib(self) -> float:
         """Of the run as it is."""
         return self.bf16_gib if self.fp8_gib is None else self.fp8_gib
+
+
+def usable(gib: float) -> float:
+    """What of a GPU's GiB is there for tensors."""
+    return gib * (1 - HELD) - CONTEXT_GIB
 
 
 def predict_memory(run: Run, outcome: Outcome) -> Memory | None:

@@ -8,7 +8,7 @@ from fp8check.rules.moves.site import known, known_number
 from fp8check.rules.moves.strategies import SHARDING
 from fp8check.rules.outcome import step
 from fp8check.rules.outcome.accelerator import can_fp8
-from fp8check.rules.outcome.memory import predict_memory
+from fp8check.rules.outcome.memory import OF_LARGEST, predict_memory, usable
 from fp8check.rules.outcome.processes import ONE_A_GPU
 from fp8check.rules.record import Record
 from fp8check.rules.settings.values import Setting, Undecided
@@ -47,6 +47,7 @@ class Chosen(Record):
 
     Attributes:
         shards: whether the training file has the model sharded: over several processes, however many they are.
+        room_gib: what a run has to fit where no GPU is known: GiB of one.
     """
 
     processes: int | None
@@ -56,6 +57,7 @@ class Chosen(Record):
     tokens: tuple[int | None, int | None]
     checkpointing: bool
     shards: bool
+    room_gib: float = OF_LARGEST
 
 
 def goal_of(runs: list[Examined]) -> Goal:
@@ -186,19 +188,27 @@ def unmet(outcome: Outcome, goal: Goal, before: Chosen) -> list[Problem]:
         text = "it would have one process, and shards its model over several; how many GPUs there are is not known"
         found.append(Problem("processes", f"{text}: --facts, with the node's facts.json"))
     found += _not_fp8(outcome) if goal == "fp8" else _not_bf16(outcome)
-    return found or too_large(outcome)
+    return found or too_large(outcome, before.room_gib)
 
 
-def too_large(outcome: Outcome) -> list[Problem]:
-    """That a run needs more memory than a GPU has; empty where it fits, or where that is not known."""
+def too_large(outcome: Outcome, room_gib: float = OF_LARGEST) -> list[Problem]:
+    """That a run needs more memory than a GPU has; empty where it fits, or where that is not known.
+
+    Args:
+        room_gib: what the GPU has where none is known.
+    """
     try:
         memory = predict_memory(outcome.run, outcome)
     except Undecided:
         return []
-    if memory is None or memory.limit_gib is None or memory.peak_gib <= memory.limit_gib:
+    if memory is None:
         return []
-    sizes = f"{memory.peak_gib:.0f} of {memory.limit_gib:.0f} GiB"
-    return [Problem("memory", f"it may not fit into the memory of a GPU: up to {sizes}")]
+    whose = "any GPU" if memory.gpu_gib is None else "a GPU"
+    limit = usable(room_gib) if memory.limit_gib is None else memory.limit_gib
+    if memory.peak_gib <= limit:
+        return []
+    sizes = f"{memory.peak_gib:.0f} of {limit:.0f} GiB"
+    return [Problem("memory", f"it may not fit into the memory of {whose}: up to {sizes}")]
 
 
 def _not_fp8(outcome: Outcome) -> list[Problem]:

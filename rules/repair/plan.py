@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.input_error import InputError
+from fp8check.rules.outcome.memory import OF_H200
 from fp8check.rules.outcome.speed import speed_of
 from fp8check.rules.record import Record
-from fp8check.rules.repair.goal import NO_FP8, forbidden
+from fp8check.rules.repair.goal import NO_FP8, forbidden, too_large
 from fp8check.rules.repair.render import steps_of, written
 from fp8check.rules.repair.search import Search
 
@@ -32,6 +33,7 @@ PLANS = 3  # that are given at most
 REASONS = 4
 OTHERS = 60  # states that are judged at most once there is a plan, for one that pays more
 LITTLE = 10  # how much more a plan may cost that is not slower than BF16, to come before the one that is
+SLOWER = 0.9  # of BF16's speed: below it a plan comes behind one that wants a larger GPU than an H200
 PAYS = 1.02  # how much faster that has to be
 
 
@@ -108,11 +110,32 @@ def plan(
         spent: whether the time is over; what was found by then is given.
         harm: what a plan does to other runs.
     """
+    facts = [problem for report in reports for problem in forbidden(report, goal)]
+    if facts:
+        return Planned(goal, tuple(map(_text, facts))[:REASONS], (), tuple(reports))
     search = Search(start, goal, judge, states, spent)
     given = search.begin(reports)
-    facts = [problem for report in given.reports for problem in forbidden(report, goal)]
-    if facts:
-        return Planned(goal, tuple(map(_text, facts))[:REASONS], (), given.reports)
+    found, reasons = _found(start, given, judge, search, harm, plans)
+    if found and found[0].steps and not _fits_h200(found[0]):
+        narrow = Search(start, goal, judge, states, spent, OF_H200)
+        others = _found(start, narrow.begin(reports), judge, narrow, harm, plans)[0]
+        is_slow = bool(others) and (_speed(others[0].reports) or 1.0) < SLOWER
+        found = [*found, *others] if is_slow else [*others, *found]
+    if found:
+        return Planned(goal, (), tuple(found[:plans]), given.reports, not search.is_cut)
+    whole = not search.is_exhausted
+    return Planned(goal, tuple(dict.fromkeys([*reasons, *_why_not(search, given)]))[:REASONS], (), given.reports, whole)
+
+
+def _fits_h200(plan: Plan) -> bool:
+    """Whether the runs fit their GPUs, or where none is known an H200: speed is told of one, few have a larger one."""
+    return not any(too_large(report.outcome, OF_H200) for report in plan.reports)
+
+
+def _found(
+    start: Start, given: Judged, judge: Judge, search: Search, harm: Harm, plans: int
+) -> tuple[list[Plan], list[str]]:
+    """The plans that a search comes to, the best first, and why others could not be written."""
     found: list[Plan] = []
     costs: list[int] = []
     reasons: list[str] = []
@@ -128,13 +151,10 @@ def plan(
         costs.append(judged.cost)
         # Of one that is slower than BF16 another one is looked for, too, and may come before it.
         wanted = plans if plans > 1 or pays(found[0].reports) else 2
-        if len(found) == wanted or goal == "bf16" or _speed(found[0].reports) is None:
+        if len(found) == wanted or search.goal == "bf16" or _speed(found[0].reports) is None:
             break
         search.limit(OTHERS)
-    if found:
-        return Planned(goal, (), tuple(_ordered(found, costs)[:plans]), given.reports, not search.is_cut)
-    whole = not search.is_exhausted
-    return Planned(goal, tuple(dict.fromkeys([*reasons, *_why_not(search, given)]))[:REASONS], (), given.reports, whole)
+    return _ordered(found, costs) if found else [], reasons
 
 
 def _pays_more(judged: Judged, found: Sequence[Plan]) -> bool:
@@ -236,7 +256,11 @@ def _farthest(judged: Judged) -> tuple[bool, int, int]:
     One that has given FP8 up comes last: that it lacks nothing but the goal tells nobody what stands against it.
     """
     given_up = any(problem.code == NO_FP8 for lacking in judged.problems for problem in lacking)
-    return given_up, sum(map(len, judged.problems)), -judged.cost
+    # A finding and the error that it foretells are one thing: that there is too little memory.
+    different = [
+        {"memory" if problem.code in _OF_MEMORY else problem.code for problem in lacking} for lacking in judged.problems
+    ]
+    return given_up, sum(map(len, different)), -judged.cost
 
 
 def _text(problem: Problem) -> str:

@@ -24,6 +24,7 @@ from fp8check.rules.moves.remedies import (
 )
 from fp8check.rules.moves.site import Site
 from fp8check.rules.moves.strategies import SECTIONS
+from fp8check.rules.outcome.memory import OF_LARGEST
 from fp8check.rules.reading.overlay import Overlay
 from fp8check.rules.record import Record
 from fp8check.rules.repair.goal import chosen, cost_of, problems
@@ -96,18 +97,26 @@ class Search:
     Args:
         most: how many states are judged at most.
         spent: whether the time is over.
+        room_gib: what a run has to fit where no GPU is known: GiB of one.
     """
 
     def __init__(
-        self, start: Start, goal: Goal, judge: Judge, most: int, spent: Callable[[], bool] = lambda: False
+        self,
+        start: Start,
+        goal: Goal,
+        judge: Judge,
+        most: int,
+        spent: Callable[[], bool] = lambda: False,
+        room_gib: float = OF_LARGEST,
     ) -> None:
         self._start = start
-        self._goal = goal
+        self.goal = goal
         self._judge = judge
         size = sum(len(document.text) for document in start.documents)
         self._left = most if size <= LARGE else max(1, most * LARGE // size)
         self._asks = 4 if size <= LARGE else 1  # after so many states it is asked whether the time is over
         self._spent = spent
+        self._room_gib = room_gib
         self._judged: dict[object, Judged | None] = {}
         self._overlays = {
             document.path: Overlay(document, start.state.files[document.path]) for document in start.documents
@@ -128,9 +137,9 @@ class Search:
 
     def begin(self, reports: Sequence[Examined]) -> Judged:
         """The runs as they are, with their reports."""
-        self._before = tuple(chosen(report) for report in reports)
+        self._before = tuple(chosen(report)._replace(room_gib=self._room_gib) for report in reports)
         state = self._start.state
-        cost = max(cost_of(report, self._goal, before) for report, before in zip(reports, self._before, strict=True))
+        cost = max(cost_of(report, self.goal, before) for report, before in zip(reports, self._before, strict=True))
         given = Judged(state, tuple(reports), self.lacking(reports), cost)
         self._judged[state.key, False] = given
         self.seen.append(given)
@@ -193,13 +202,13 @@ class Search:
         if len(reports) != len(self._before):
             return None
         pairs = zip(reports, self._before, strict=True)
-        cost = self._start.cost(state) + max(cost_of(report, self._goal, before) for report, before in pairs)
+        cost = self._start.cost(state) + max(cost_of(report, self.goal, before) for report, before in pairs)
         return Judged(state, reports, self.lacking(reports), cost)
 
     def lacking(self, reports: Sequence[Examined]) -> tuple[tuple[Problem, ...], ...]:
         """What each of the runs lacks, held against the runs as they were given."""
         pairs = zip(reports, self._before, strict=False)
-        return tuple(tuple(problems(report, self._goal, before)) for report, before in pairs)
+        return tuple(tuple(problems(report, self.goal, before)) for report, before in pairs)
 
     def refuse(self, judged: Judged) -> None:
         """Come to no such state again: it cannot be written."""
@@ -284,7 +293,7 @@ class Search:
         """Whether all that was lacking is lacking still; on the way to BF16 what is left of FP8 lacks to the end."""
         if before is None:
             return False
-        return judged.signature >= before if self._goal == "fp8" else judged.signature == before
+        return judged.signature >= before if self.goal == "fp8" else judged.signature == before
 
     def actions(self, judged: Judged) -> Iterator[Action]:
         """What the first problem of a state proposes: its rule's own fix, then the moves that may answer it.
@@ -358,7 +367,7 @@ class Search:
             from shlex import join
 
             command = join([word.text for word in line.words])
-        return Site(why, self._goal, run, report.outcome, training, accelerate, new, command, wanted, scripts)
+        return Site(why, self.goal, run, report.outcome, training, accelerate, new, command, wanted, scripts)
 
     def _scripts(self, state: State, report: Examined) -> Scripts | None:
         """The scripts of a run that can be edited; None where there is none."""

@@ -16,15 +16,14 @@ from fp8check.rules.input_error import InputError
 from fp8check.rules.moves.backends import GATHER
 from fp8check.rules.moves.site import known
 from fp8check.rules.moves.strategies import STRATEGIES, ZERO3, Strategy, entries
-from fp8check.rules.outcome.memory import OF_H200, predict_memory
+from fp8check.rules.outcome.memory import OF_H200
 from fp8check.rules.outcome.speed import speed_of
 from fp8check.rules.record import Record
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.stack import Stack
-from fp8check.rules.repair.goal import chosen, problems
+from fp8check.rules.repair.goal import chosen, problems, too_large
 from fp8check.rules.repair.plan import PLANS, Planned, pays
 from fp8check.rules.repair.render import Step, text_of
-from fp8check.rules.settings.values import Undecided
 from fp8check.rules.starting.drafts import ACCUMULATION, DRAFTS, SEQUENCE, Setup
 from fp8check.rules.trainers import detect
 from fp8check.rules.trainers.registry import BY_NAME
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from fp8check.rules.facts import Facts
-    from fp8check.rules.outcome import Outcome
     from fp8check.rules.reading import Document
     from fp8check.rules.repair.goal import Problem
     from fp8check.rules.repair.plan import Plan
@@ -224,18 +222,12 @@ def _taken(way: Way, planned: Tried, ways: Sequence[Way]) -> Choice | None:
 
 
 def _merit(way: Way) -> tuple[bool, int, float]:
-    """What of good ways is the best: what fits a GPU, of what there is no warning, and what has most to gain."""
+    """What of good ways is the best: what fits a GPU, of what there is no warning, and what has most to gain.
+
+    Where no GPU is known that is an H200, as speed is told of one.
+    """
     warnings = sum(finding.severity == "warning" for finding in way.report.findings)
-    return _fits(way.report.outcome), -warnings, way.score or 0.0
-
-
-def _fits(outcome: Outcome) -> bool:
-    """Whether a run fits an H200 where no GPU is known, as speed is told of one: else memory is among the problems."""
-    try:
-        found = None if outcome.error is not None else predict_memory(outcome.run, outcome)
-    except Undecided:
-        return True
-    return found is None or found.gpu_gib is not None or (found.fp8_gib or 0.0) <= OF_H200
+    return not too_large(way.report.outcome, OF_H200), -warnings, way.score or 0.0
 
 
 def _with_changes(wish: Wish, ways: Sequence[Way], folder: str, spent: Callable[[], bool]) -> Choice:

@@ -354,6 +354,28 @@ def test_how_many_gpus_a_plan_assumes_is_said() -> None:
     assert "nobody says" not in as_text(known, Style(on=False))
 
 
+def test_where_no_gpu_is_known_a_plan_fits_an_h200_if_there_is_one() -> None:
+    text = "model_name_or_path: Qwen/Qwen2.5-{}B\nstage: sft\nfinetuning_type: full\ntemplate: qwen\nbf16: true\n"
+    text += "cutoff_len: 4096\nper_device_train_batch_size: 1\noutput_dir: o\n"
+    accelerate = "distributed_type: MULTI_GPU\nmixed_precision: fp8\nnum_processes: 8\nfp8_config:\n  backend: TE\n"
+    for size, first in (("0.5", ""), ("14", "DEEPSPEED"), ("72", "FSDP")):  # of 72B no H200 has room for an eighth
+        found = planned(request_of({"train.yaml": text.format(size), "accel.yaml": accelerate}, facts=Facts()))
+        said = as_text(found, Style(on=False)).partition("\nor (")[0]
+        assert f"distributed_type: MULTI_GPU -> distributed_type: {first}" in said or not first
+        assert "distributed_type" in said or not first
+        assert ("an H200 has 140" in said) is (size == "72")
+
+
+def test_a_model_that_no_gpus_have_room_for_is_told_so() -> None:
+    text = "model_name_or_path: meta-llama/Llama-3.1-405B\nstage: sft\nfinetuning_type: full\ntemplate: llama3\nbf16: true\n"
+    text += "cutoff_len: 4096\nper_device_train_batch_size: 1\noutput_dir: o\n"
+    accelerate = "distributed_type: MULTI_GPU\nmixed_precision: fp8\nnum_processes: 8\nfp8_config:\n  backend: TE\n"
+    found = planned(request_of({"train.yaml": text, "accel.yaml": accelerate}, facts=Facts()))
+    assert not found.reached
+    assert any("it may not fit into the memory of any GPU" in one for one in found.why_not)
+    assert any(one.startswith("more GPUs that share the model, or LoRA") for one in found.why_not)
+
+
 def test_a_run_that_shards_its_model_gets_no_plan_of_one_process() -> None:
     text = (
         "base_model: meta-llama/Llama-3.1-8B\nfp8: true\ntorch_compile: true\nmicro_batch_size: 1\nsequence_len: 8192\n"
