@@ -61,8 +61,8 @@ _LEVELS = {"error": "errors", "warning": "warnings", "note": "notes"}
 def parser() -> Parser:
     """The options of the command."""
     made = Parser("fp8check ci", "The check of a CI job: action.yml and templates/fp8check.yml start it.")
-    made.add_argument("site", choices=tuple(FORMATS), help="whose job it is")
-    made.add_argument("--out", metavar="FOLDER", required=True, help="where its reports go")
+    made.add_argument("site", choices=tuple(FORMATS), help="the site that runs the job")
+    made.add_argument("--out", metavar="FOLDER", required=True, help="folder for its reports")
     return made
 
 

@@ -23,10 +23,13 @@ _LARGEST = 1 << 20
 def parser() -> Parser:
     """The options of the command."""
     made = Parser("fp8check comment", "The one comment of fp8check on the pull or merge request of a CI job.")
-    made.add_argument("site", choices=tuple(SITES), help="where it is")
+    made.add_argument("site", choices=tuple(SITES), help="the site that the request is on")
     made.add_argument("folder", metavar="FOLDER", help="where `fp8check ci --out` wrote")
     made.add_argument(
-        "--name", metavar="NAME", default="", help="tells it from comments of other jobs of the same request"
+        "--name",
+        metavar="NAME",
+        default="",
+        help="distinguishes it from the comments of other jobs on the same request",
     )
     return made
 

@@ -27,17 +27,17 @@ NO_TRAINING = (
 
 def parser() -> Parser:
     """The options of the command."""
-    parser = Parser("fp8check env", "What is known of the machine that trains.")
-    parser.add_argument("--json", action="store_true", help="as facts.json, to check elsewhere with --facts")
-    parser.add_argument("-o", "--output-file", metavar="FILE", help="where to write: facts.json, for example")
-    parser.add_argument("--python", metavar="PATH", help="the interpreter that will train")
+    parser = Parser("fp8check env", "What is known about the machine that trains.")
+    parser.add_argument("--json", action="store_true", help="print facts.json, for a check elsewhere with --facts")
+    parser.add_argument("-o", "--output-file", metavar="FILE", help="output file, such as facts.json")
+    parser.add_argument("--python", metavar="PATH", help="the Python interpreter that will train")
     parser.add_argument(
-        "--import-check", action="store_true", help="really import Transformer Engine, in a process of its own"
+        "--import-check", action="store_true", help="actually import Transformer Engine, in a separate process"
     )
     parser.add_argument(
         "--launch-cost",
         action="store_true",
-        help="measure on a GPU what launching costs on this host: predictions of speed are narrower with it",
+        help="measure on a GPU how fast this host launches kernels; narrows predictions of speed",
     )
     return parser
 

@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from fp8check.rules.suppression.examined import Examined
 
 ABOUT = """\
-Fix what can be fixed without changing what the run does. Edits entries and nothing else, and checks
-each file before it writes it."""
+Fix what can be fixed without changing what the run does. Edits the entries concerned and nothing
+else, and checks each file before writing it."""
 
 
 def parser() -> Parser:
     """The options of the command."""
     parts = (groups.files, groups.run, groups.machine, groups.rules, groups.config, groups.failing)
     parser = Parser("fp8check fix", ABOUT, groups=(*parts, groups.quiet, groups.hook))
-    parser.add_argument("--diff", action="store_true", help="print what would change, and change nothing")
-    parser.add_argument("--unsafe", action="store_true", help="make fixes too that change what the run does")
+    parser.add_argument("--diff", action="store_true", help="show what would change; change nothing")
+    parser.add_argument("--unsafe", action="store_true", help="also make fixes that change what the run does")
     groups.goal(parser)
-    parser.add_argument("--plan", type=int, metavar="N", help="make a plan of `fp8check plan`: the one of that number")
+    parser.add_argument("--plan", type=int, metavar="N", help="carry out plan number N of `fp8check plan`")
     return parser
 
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from fp8check.rules.starting.choosing import Choice
 
 ABOUT = """\
-Write the first files of a run that trains in FP8: the Accelerate file, what belongs into the training file, and the
-command that starts it. Each way was judged as a check judges it; what cannot work is refused, with the reason."""
+Write the first files of a run that trains in FP8: the Accelerate file, the training file, and the command that
+starts it. Every way to run it was checked first; what cannot work is refused, with the reason."""
 SECONDS = 20.0  # of CPU, after which nothing more is tried
 
 
@@ -33,16 +33,24 @@ def parser() -> Parser:
     from fp8check.rules.starting.drafts import DRAFTS
 
     made = Parser("fp8check init", ABOUT, groups=(groups.machine, groups.text_or_json, groups.color))
-    made.add_argument("--trainer", choices=(*DRAFTS,), help="who trains; with --from it is found from the content")
-    made.add_argument("--model", metavar="NAME", help="a name on the hub, or a folder")
-    made.add_argument("--from", dest="source", metavar="FILE", help="a training file that is there: it is kept")
-    made.add_argument("-o", "--out", metavar="DIR", required=True, help="the folder of the new files; none is replaced")
-    made.add_argument("--processes", metavar="N", type=int, help="one on each GPU (as many GPUs as are known)")
+    made.add_argument("--trainer", choices=(*DRAFTS,), help="which trainer to use; detected with --from")
+    made.add_argument("--model", metavar="NAME", help="a name on the Hugging Face hub, or a folder")
+    made.add_argument(
+        "--from", dest="source", metavar="FILE", help="start from this training file, and keep it as it is"
+    )
+    made.add_argument(
+        "-o", "--out", metavar="DIR", required=True, help="folder for the new files; nothing is overwritten"
+    )
+    made.add_argument(
+        "--processes", metavar="N", type=int, help="number of processes, one per GPU (default: every known GPU)"
+    )
     made.add_argument("--strategy", choices=("auto", *SPREADS), default="auto")
     made.add_argument("--backend", choices=("auto", *BACKENDS), default="auto")
     made.add_argument("--finetuning", choices=("full", "lora"), default="full")
-    made.add_argument("--tokens", metavar="N", type=int, help="in a micro-batch (as many as fit)")
-    made.add_argument("--explain", action="store_true", help="tell what else was possible, and what was not")
+    made.add_argument("--tokens", metavar="N", type=int, help="tokens in a micro-batch (default: as many as fit)")
+    made.add_argument(
+        "--explain", action="store_true", help="also list the other ways, and why each was or was not possible"
+    )
     return made
 
 

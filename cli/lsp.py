@@ -31,7 +31,7 @@ PLAN = "fp8check: do the whole plan (all files)"
 def parser() -> Parser:
     """The options of the command."""
     made = Parser("fp8check lsp", ABOUT, groups=(groups.config,))
-    made.add_argument("--stdio", action="store_true", help="as editors say it; there is no other way")
+    made.add_argument("--stdio", action="store_true", help="accepted because editors pass it; there is no other way")
     return made
 
 

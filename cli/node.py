@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
 ABOUT = """\
 What one node of a cluster has, and whether it can run this in FP8: its facts, the check of the run there, and with
---probe one FP8 step on every GPU of it, side by side. HOST.json in the folder says it all; `fp8check nodes` merges
-these. Start it once a node: srun --ntasks-per-node=1 fp8check node --out DIR train.yaml accel.yaml --probe"""
+--probe one FP8 step on each of its GPUs, side by side. All of it goes to HOST.json in the folder; `fp8check nodes`
+merges those. Start it once per node: srun --ntasks-per-node=1 fp8check node --out DIR train.yaml accel.yaml --probe"""
 
 
 def parser() -> Parser:
     """The options of the command."""
     parts = (groups.files, groups.run, groups.this_machine, groups.probe, groups.config)
     made = Parser("fp8check node", ABOUT, groups=parts)
-    made.add_argument("--out", metavar="DIR", help="the folder that all nodes write to")
-    groups.server(made, "report to this service, too; its token is the variable FP8CHECK_TOKEN")
-    made.add_argument("--job", metavar="NAME", help="with --server: a name that all nodes of the job say")
-    made.add_argument("--host", metavar="NAME", help="what this node is called (FP8CHECK_HOST, or its host name)")
+    made.add_argument("--out", metavar="DIR", help="folder that all nodes write to")
+    groups.server(made, "also report to this service; FP8CHECK_TOKEN holds its token")
+    made.add_argument("--job", metavar="NAME", help="with --server: a name shared by all nodes of the job")
+    made.add_argument("--host", metavar="NAME", help="name of this node (default: FP8CHECK_HOST, or its host name)")
     groups.evidence(made)
     return made
 

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from fp8check.rules.plain_text import Syntax
 
 ABOUT = """\
-What all nodes of a cluster told with `fp8check node`, as one answer: which of them can run this, where they differ from
-most others, and which did not report: these never pass. DIR has HOST.json of each node, or what `fp8check nodes
---format json` wrote of some of them."""
+Merges what `fp8check node` reported from all nodes of a cluster into one answer: which nodes can run this, where they
+differ from most others, and which did not report (those never pass). DIR holds the HOST.json of each node, or what
+`fp8check nodes --format json` wrote for some of them."""
 FORMATS = ("text", "json", "junit", "sarif")
 MERGED = "nodes.json"
 SECONDS = 180
@@ -41,7 +41,7 @@ def parser() -> Parser:
     """The options of the command."""
     made = Parser("fp8check nodes", ABOUT, groups=(groups.output_file, groups.color))
     made.add_argument(
-        "words", metavar="DIR", nargs="*", help="the folder that the nodes wrote to; with --ray the files of the run"
+        "words", metavar="DIR", nargs="*", help="folder that the nodes wrote to; with --ray, the files of the run"
     )
     made.add_argument(
         "--format",
@@ -51,25 +51,27 @@ def parser() -> Parser:
         default=[],
         help=f"{', '.join(FORMATS)}; may be repeated",
     )
-    made.add_argument("--expect", metavar="N", help="how many nodes have to report")
-    made.add_argument("--hosts", metavar="FILE", help="the nodes that have to report, one a line")
+    made.add_argument("--expect", metavar="N", help="number of nodes that have to report")
+    made.add_argument("--hosts", metavar="FILE", help="names of the nodes that have to report, one per line")
     made.add_argument(
-        "--watch", metavar="SECONDS", help="wait so long for the nodes that --expect or --hosts says are missing"
+        "--watch", metavar="SECONDS", help="wait this long for nodes that are still missing (--expect, --hosts)"
     )
     made.add_argument(
         "--out", metavar="DIR", help=f"write {MERGED}, and passing_nodes.txt, failing_nodes.txt, unknown_nodes.txt"
     )
     asking = made.add_argument_group("asking the nodes of Ray")
-    asking.add_argument("--ray", action="store_true", help="ask each node of this Ray cluster, by a task; no folder")
-    asking.add_argument("--launch", metavar="COMMAND", help="how the run is started, as fp8check takes it")
-    asking.add_argument("--trainer", metavar="NAME", help="who reads the training file, as fp8check takes it")
+    asking.add_argument(
+        "--ray", action="store_true", help="ask each node of this Ray cluster with a task; needs no folder"
+    )
+    asking.add_argument("--launch", metavar="COMMAND", help="how the run is started, as for fp8check")
+    asking.add_argument("--trainer", metavar="NAME", help="which trainer reads the training file, as for fp8check")
     asking.add_argument(
         "--probe",
         choices=("gpu", "emulate"),
         metavar="WHERE",
         help="--probe also makes one step on every GPU of the nodes; --probe=emulate emulates it on their CPUs",
     )
-    asking.add_argument("--seconds", metavar="N", help=f"so long is waited for all of them (default: {SECONDS})")
+    asking.add_argument("--seconds", metavar="N", help=f"how long to wait for all of them (default: {SECONDS})")
     return made
 
 

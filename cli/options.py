@@ -16,32 +16,43 @@ if TYPE_CHECKING:
     Group = Callable[["Parser"], None]
 
 DESCRIPTION = """\
-Tells before the GPU hours are spent whether a training run will really train in FP8, with the recipe you wrote.
+Finds out, before you spend GPU hours, whether a training run will really train in FP8 with the recipe you wrote.
 
-  fp8check cfg.yaml accel.yaml         check one run; the files in any order
-  fp8check a.yaml b.yaml accel.yaml    several training files against one Accelerate file
-  fp8check cfg.yaml accel.yaml --probe ... and run one real FP8 step here
-  fp8check probe cfg.yaml accel.yaml   only that step, and what was seen of it
+check a run
+  fp8check cfg.yaml accel.yaml           its files, in any order
+  fp8check a.yaml b.yaml accel.yaml      several training files, each with the same Accelerate file
+  fp8check -- accelerate launch ...      what this command would start: its files, flags and script
+  fp8check job.sbatch train.sh           every line of a shell script that starts a training
+  fp8check                               the runs listed in fp8check.toml or [tool.fp8check]
+
+understand it
+  fp8check outcome cfg.yaml accel.yaml   who decided what, in order
+  fp8check explain cfg.yaml:31 accel.yaml    what becomes of one line
+  fp8check rule FP101                    what a rule finds, why it hurts, what to write instead
+  fp8check rules                         all rules
+
+make it good
+  fp8check plan cfg.yaml accel.yaml      everything to do so that it trains in FP8; changes nothing
+  fp8check fix cfg.yaml accel.yaml       fix what is safe to fix; --diff only shows it
+  fp8check init --trainer trl --model MODEL --out DIR    start from nothing: the files, and the command to run
+  fp8check upgrade cfg.yaml accel.yaml --to "accelerate==1.16.0"    what other releases would change
+
+see it on a GPU
   fp8check run -- accelerate launch ...  start it, watch its first steps from inside, say what really ran
-  fp8check worth MODEL --gpu H200 --tokens 2048,4096   step time in BF16 and FP8, by size of micro-batch
-  fp8check outcome cfg.yaml accel.yaml who decided what, in order
-  fp8check explain cfg.yaml:31 accel.yaml   what becomes of one line
-  fp8check matrix                      what really trains in FP8, by trainer, backend and distribution
-  fp8check -- accelerate launch ...    check what this command would start: its files, flags and script
-  fp8check job.sbatch train.sh         each line of a shell script that starts a training is a run
-  fp8check                             check the runs that fp8check.toml or [tool.fp8check] names
-  fp8check plan cfg.yaml accel.yaml    what to do, as a whole, so that it trains in FP8; changes nothing
-  fp8check fix cfg.yaml accel.yaml     fix what can be fixed safely; --diff shows it only
-  fp8check init --trainer trl --model MODEL --out DIR   the first files of a run in FP8, and the command
-  fp8check upgrade cfg.yaml accel.yaml --to "accelerate==1.16.0"   what other releases would change
-  fp8check env                         what is known of this machine; --json for facts.json
-  fp8check node --out DIR FILE...      one node of a cluster: can it run this; --probe makes a step on every GPU
-  fp8check nodes DIR --expect 64       all of them together: who differs, who is slow, who did not report
-  fp8check serve                       the HTTP service; fp8check --server URL asks one
-  fp8check lsp                         a language server, for editors
-  fp8check schema accelerate           a JSON Schema, for editors; without a name, which there are
-  fp8check rules                       all rules
-  fp8check rule FP101                  one rule: what it finds, why it hurts, what to write instead
+  fp8check cfg.yaml accel.yaml --probe   check it, and run one real FP8 step here
+  fp8check probe cfg.yaml accel.yaml     only that step, with everything that was seen
+  fp8check node --out DIR FILE...        one node of a cluster: can it run this? --probe: one step on every GPU
+  fp8check nodes DIR --expect 64         all nodes together: which differ, which are slow, which did not report
+
+look it up
+  fp8check worth MODEL --gpu H200 --tokens 2048,4096    step time in BF16 and FP8, by micro-batch size
+  fp8check matrix                        what really trains in FP8, by trainer, backend and distribution
+  fp8check env                           what is known about this machine; --json writes facts.json
+
+serve others
+  fp8check serve                         the HTTP service; fp8check --server URL uses one
+  fp8check lsp                           a language server, for editors
+  fp8check schema accelerate             a JSON Schema, for editors; without a name, the list of schemas
 """
 
 
@@ -211,10 +222,10 @@ def run(parser: Parser) -> None:
     group.add_argument(
         "--launch",
         metavar="COMMAND",
-        help="how it is started: accelerate, python, torchrun, or the whole command (enough by itself)",
+        help="how it is started: accelerate, python, torchrun, or the whole command, which can stand alone",
     )
     group.add_argument(
-        "--trainer", choices=_Trainers(registry.NAMES), help="who reads the training file (found from its content)"
+        "--trainer", choices=_Trainers(registry.NAMES), help="which trainer reads the training file (default: detected)"
     )
 
 
@@ -228,7 +239,7 @@ def machine(parser: Parser) -> None:
 def machines(parser: Parser) -> None:
     """The same, or several kinds of machines."""
     group = parser.add_argument_group("the machine")
-    more = f"{_FACTS}; repeated: of several nodes, and the run is checked for each kind of them"
+    more = f"{_FACTS}; repeat it for several nodes: the run is checked once for each kind of node"
     group.add_argument("--facts", metavar="FILE", action="append", help=more)
     _wherever(group)
 
@@ -247,15 +258,17 @@ def this_machine(parser: Parser) -> None:
 
 
 def _this_machine(group: _Group) -> None:
-    group.add_argument("--python", metavar="PATH", help="the interpreter that will train")
+    group.add_argument("--python", metavar="PATH", help="the Python interpreter that will train")
     group.add_argument(
-        "--set-variable", metavar="NAME=VALUE", action="append", default=[], help="a variable of the training shell"
+        "--set-variable",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="an environment variable of the training shell",
     )
 
 
-def server(
-    parser: Parser, about: str = "let a service check the files; its token is the variable FP8CHECK_TOKEN"
-) -> None:
+def server(parser: Parser, about: str = "let a service check the files; FP8CHECK_TOKEN holds its token") -> None:
     """A service that does the work."""
     parser.add_argument("--server", metavar="URL", help=about)
 
@@ -269,20 +282,20 @@ def probe(parser: Parser) -> None:
         metavar="WHERE",
         help="--probe also runs one real FP8 step here, on the GPU; --probe=emulate emulates it on the CPU",
     )
-    group.add_argument("--no-probe", action="store_const", const=None, dest="probe", help="do not (the default)")
+    group.add_argument("--no-probe", action="store_const", const=None, dest="probe", help="run no step (the default)")
 
 
 def plan(parser: Parser) -> None:
     """What to do, in the report."""
     parser.add_argument(
-        "--plan", action="store_true", help="say in each format what to do about a failing run (fp8check plan)"
+        "--plan", action="store_true", help="include what to do about a failing run (fp8check plan), in every format"
     )
 
 
 def goal(parser: Parser) -> None:
     """What a plan is to reach."""
     parser.add_argument(
-        "--goal", choices=("fp8", "bf16"), help="what the run is to compute in (default: what its files ask for)"
+        "--goal", choices=("fp8", "bf16"), help="the precision to reach (default: what the files ask for)"
     )
 
 
@@ -314,14 +327,17 @@ def text_or_json(parser: Parser) -> None:
 def output_file(parser: Parser) -> None:
     """Where the output goes."""
     parser.add_argument(
-        "-o", "--output-file", metavar="FILE", help="where to write the last --format that names no file itself"
+        "-o", "--output-file", metavar="FILE", help="output file of the last --format that does not name one"
     )
 
 
 def completion(parser: Parser) -> None:
     """Completion of the command line by a shell."""
     parser.add_argument(
-        "--print-completion", choices=SHELLS, metavar="SHELL", help=f"the script for {', '.join(SHELLS)}; needs shtab"
+        "--print-completion",
+        choices=SHELLS,
+        metavar="SHELL",
+        help=f"print a completion script for {', '.join(SHELLS)}; needs shtab",
     )
 
 
@@ -330,7 +346,7 @@ def failing(parser: Parser) -> None:
     parser.add_argument(
         "--fail-on",
         choices=FAIL_ON,
-        help="from which severity on to exit with 1 (default: error)",
+        help="lowest severity that exits with 1 (default: error)",
     )
 
 
@@ -341,13 +357,13 @@ def requirements(parser: Parser) -> None:
         metavar="REQUIREMENT",
         action="append",
         default=[],
-        help="fail where the outcome is not so, or not known to be: speedup>=1.1, fp8_layers==all; may be repeated",
+        help="fail unless the outcome is known to meet this: speedup>=1.1, fp8_layers==all; may be repeated",
     )
 
 
 def evidence(parser: Parser) -> None:
     """Whether the undecided fails too."""
-    parser.add_argument("--require-evidence", action="store_true", help="exit with 3 where something stays undecided")
+    parser.add_argument("--require-evidence", action="store_true", help="exit with 3 if anything stays undecided")
 
 
 def rules(parser: Parser) -> None:
@@ -356,18 +372,20 @@ def rules(parser: Parser) -> None:
     group.add_argument(
         "--select", metavar="RULES", action="append", default=[], help="only these rules or groups: FP1,FP203"
     )
-    group.add_argument("--ignore", metavar="RULES", action="append", default=[], help="not these rules or groups")
+    group.add_argument("--ignore", metavar="RULES", action="append", default=[], help="skip these rules or groups")
     _plugin(group)
 
 
 def config(parser: Parser) -> None:
     """The configuration: its runs, where no file is named, and what else of it the command honors."""
-    parser.add_argument("--config", metavar="FILE", help="fp8check.toml or pyproject.toml (those of this folder)")
+    parser.add_argument(
+        "--config", metavar="FILE", help="the configuration (default: fp8check.toml or pyproject.toml in this folder)"
+    )
     parser.add_argument("--no-config", action="store_true", help="read no configuration")
     parser.add_argument(
         "--trust-config",
         action="store_true",
-        help="start the interpreter that the configuration names, and let its launch lines set variables of a probe",
+        help="start the interpreter named in the configuration, and let its launch lines set variables of a probe",
     )
 
 
@@ -378,24 +396,30 @@ def plugin(parser: Parser) -> None:
 
 def _plugin(group: Parser | _Group) -> None:
     group.add_argument(
-        "--plugin", metavar="NAME", action="append", default=[], help="rules of an installed package, by entry point"
+        "--plugin",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="add rules of an installed package, by entry point",
     )
 
 
 def baseline(parser: Parser) -> None:
     """What is known already."""
-    parser.add_argument("--baseline", metavar="FILE", help="report what this file does not have")
-    parser.add_argument("--write-baseline", metavar="FILE", help="write what is found into this file, and exit with 0")
+    parser.add_argument("--baseline", metavar="FILE", help="report only findings that are not in this file")
+    parser.add_argument("--write-baseline", metavar="FILE", help="write the findings to this file, and exit with 0")
 
 
 def quiet(parser: Parser) -> None:
     """Less text."""
-    parser.add_argument("-q", "--quiet", action="store_true", help="findings only")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print findings only")
 
 
 def verbose(parser: Parser) -> None:
     """More text."""
-    parser.add_argument("-v", "--verbose", action="store_true", help="also what is undecided, for want of what")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="also list what is undecided, and what would decide it"
+    )
 
 
 def color(parser: Parser) -> None:
@@ -407,7 +431,9 @@ def hook(parser: Parser) -> None:
     """For pre-commit."""
     parser.takes_hook = True
     parser.add_argument(
-        "--hook", action="store_true", help="pre-commit: the runs that these changed files belong to; silent if clean"
+        "--hook",
+        action="store_true",
+        help="for pre-commit: check the runs that these changed files belong to; silent if clean",
     )
 
 

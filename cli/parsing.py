@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from fp8check.rules.input_error import InputError
 
 FILES = (
-    "FILE: training file, Accelerate file, DeepSpeed JSON, config.json, shell script, in any order; - is standard "
-    "input. COMMAND: how the run is started, as --launch has it."
+    "FILE is a training file, an Accelerate file, DeepSpeed JSON, config.json or a shell script, in any order; - is "
+    "standard input. COMMAND starts the run, as in --launch."
 )
 
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from fp8check.rules.checking.request import Request
 
 ABOUT = """\
-What to do, as a whole: the changes of files, command, variables and packages after which the run starts and trains
-as the goal says, each plan done to a copy first. Changes nothing."""
+Everything to do so that the run starts and trains in the chosen precision: changes to files, command, variables and
+packages. Every plan was tried on a copy first. Changes nothing."""
 
 
 def parser() -> Parser:

@@ -41,7 +41,7 @@ def parser() -> Parser:
         groups.output_file,
     )
     parser = Parser("fp8check probe", ABOUT, groups=(*parts, groups.failing, groups.color))
-    parser.add_argument("--json", action="store_true", help="what was seen, as JSON: --format json")
+    parser.add_argument("--json", action="store_true", help="the same as --format json")
     parser.set_defaults(probe="gpu")
     return parser
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 ABOUT = """\
 Check a command, start it unchanged, watch its first steps from inside every process that trains, and say on standard
-error what really ran: as requested, as predicted, or what differs, with the rule. Then step aside. What could not be
-seen is undecided.
+error what really ran: as requested, as predicted, or what differs, with the rule. Then get out of the way. What could
+not be seen is undecided.
 
   fp8check run -- accelerate launch --config_file accel.yaml train.py
   fp8check run --stop --evidence seen.json -- torchrun --nproc_per_node 8 train.py"""
@@ -48,23 +48,27 @@ def parser() -> Parser:
         metavar="N",
         help=f"watch N steps of the optimizer (default: {STEPS}, and {STEPS_COMPARED} with --compare)",
     )
-    watching.add_argument("--every", metavar="N", help="look again after every N steps: a run can lose FP8 later")
-    watching.add_argument("--stop", action="store_true", help="end the run once the verdict is there")
-    watching.add_argument("--abort", action="store_true", help="end the run where it is not what was asked for")
+    watching.add_argument("--every", metavar="N", help="look again every N steps: a run can lose FP8 later")
+    watching.add_argument("--stop", action="store_true", help="end the run once there is a verdict")
+    watching.add_argument("--abort", action="store_true", help="end the run if it is not what was asked for")
     watching.add_argument(
         "--compare",
         choices=("bf16",),
         help="try the first steps twice, as written and in BF16: speed, memory and loss side by side; nothing is saved",
     )
-    watching.add_argument("--evidence", metavar="FILE", help="write what was seen there, as JSON (fp8check/seen/1)")
-    watching.add_argument("--force", action="store_true", help="start it in spite of errors that the check found")
+    watching.add_argument(
+        "--evidence", metavar="FILE", help="write what was seen to this file, as JSON (fp8check/seen/1)"
+    )
+    watching.add_argument("--force", action="store_true", help="start it even if the check found errors")
     watching.add_argument(
         "--patience",
         metavar="SECONDS",
         default=str(PATIENCE_S),
-        help=f"without a sign of the run for so long, say what is undecided (default: {PATIENCE_S})",
+        help=f"give up watching after this long without a sign of the run, and say so (default: {PATIENCE_S})",
     )
-    watching.add_argument("--python", metavar="PATH", help="the interpreter that will train (found from the command)")
+    watching.add_argument(
+        "--python", metavar="PATH", help="the Python interpreter that will train (default: found from the command)"
+    )
     groups.evidence(made)
     return made
 

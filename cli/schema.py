@@ -29,12 +29,10 @@ ADDRESS = "https://fp8check.readthedocs.io/schemas/"
 
 def schema_parser() -> Parser:
     """The options of `fp8check schema`."""
-    parser = Parser(
-        "fp8check schema", "JSON Schemas (draft 7), for editors and for programs; without a name, which there are."
-    )
+    parser = Parser("fp8check schema", "JSON Schemas (draft 7), for editors and programs; without a name, lists them.")
     parser.add_argument("name", nargs="?", metavar="NAME", help=", ".join(SCHEMAS))
     parser.add_argument(
-        "--release", metavar="VERSION", help="of Accelerate, whose file it is; without, the newest known"
+        "--release", metavar="VERSION", help="the release of Accelerate that reads the file (default: the newest known)"
     )
     return parser
 

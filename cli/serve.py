@@ -40,13 +40,19 @@ def parser() -> Parser:
     """The options of the command."""
     parser = Parser("fp8check serve", ABOUT)
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1: this machine only)")
-    parser.add_argument("--port", type=int, default=8000, help="0 takes a free one")
+    parser.add_argument("--port", type=int, default=8000, help="0 picks a free one (default: 8000)")
     parser.add_argument(
-        "--behind-proxy", action="store_true", help="believe X-Forwarded-... of a proxy on this machine; needs tokens"
+        "--behind-proxy",
+        action="store_true",
+        help="trust X-Forwarded-... headers of a proxy on this machine; needs tokens",
     )
-    parser.add_argument("--new-token", metavar="NAME", help="make a token and print it; it is shown only this once")
-    parser.add_argument("--scopes", default="check", help="of check, probe, read; separated by commas (check)")
-    parser.add_argument("--days", type=int, default=365, help="how long the token is accepted; 0: for ever (365)")
+    parser.add_argument("--new-token", metavar="NAME", help="create a token and print it; it is shown only once")
+    parser.add_argument(
+        "--scopes", default="check", help="what it may do: check, probe, read, separated by commas (default: check)"
+    )
+    parser.add_argument(
+        "--days", type=int, default=365, help="how many days the token is valid; 0: forever (default: 365)"
+    )
     return parser
 
 

@@ -9,8 +9,8 @@ from fp8check.cli.output import formats_of, print_crashes, style_of, write_text
 from fp8check.cli.requests import request_of
 
 ABOUT = """\
-What another stack would change: each run is judged with today's releases and with those of --to. What gets better or
-worse, which findings come and go, and what would have to be changed in the files then. Changes nothing."""
+What other releases would change: each run is checked with today's releases and with those of --to. Shows what gets
+better or worse, which findings come and go, and what to change in the files. Changes nothing."""
 
 
 def parser() -> Parser:
@@ -29,9 +29,11 @@ def parser() -> Parser:
     )
     made = Parser("fp8check upgrade", ABOUT, groups=parts)
     made.add_argument(
-        "--to", metavar="STACK", help='releases of the other stack: "accelerate==1.16.0 torch==2.13.0"; others stay'
+        "--to",
+        metavar="STACK",
+        help='the other releases: "accelerate==1.16.0 torch==2.13.0"; packages not named stay as they are',
     )
-    made.add_argument("--stack", metavar="STACK", help="releases of today's stack, over those that are found")
+    made.add_argument("--stack", metavar="STACK", help="today's releases, in place of those that are found")
     return made
 
 
