@@ -12,6 +12,7 @@ from fp8check.rules.checking.runs import Assembled, WrongFiles, assemble, parse_
 from fp8check.rules.facts import Facts
 from fp8check.rules.outcome import predict
 from fp8check.rules.reading.limits import MAX_BYTES
+from fp8check.rules.settings.script_syntax import MAX_CHARACTERS
 from fp8check.rules.trainers.detect import read
 from tests.support.outcomes import DEEPSPEED
 
@@ -234,6 +235,7 @@ def test_a_script_is_found_by_its_name_or_as_a_module(folder: Path, launch: str,
     [
         (b"def broken(:\n", "it is no Python that can be parsed here"),
         (b"x = " + b"(" * 2000 + b")" * 2000, "it is no Python that can be parsed here"),
+        (b"#" * (MAX_CHARACTERS + 1), "it has more than 524,288 characters"),
         ("# é\n".encode("latin-1"), "byte 0xe9 is not UTF-8 (line 1)"),
         ("x = 1\n".encode("utf-16"), "the file is UTF-16, not UTF-8 (line 1)"),
         (b"#" * (MAX_BYTES + 1), f"larger than {MAX_BYTES:,} bytes"),

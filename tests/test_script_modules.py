@@ -10,7 +10,7 @@ from fp8check.rules.checking.modules import with_modules
 from fp8check.rules.checking.runs import assemble
 from fp8check.rules.facts import Facts
 from fp8check.rules.reading.source import load
-from fp8check.rules.settings.script_syntax import parse
+from fp8check.rules.settings.script_syntax import MAX_CHARACTERS, parse
 from fp8check.rules.settings.values import SettingLater
 from fp8check.rules.trainers.commands import parse as parse_launch
 from fp8check.rules.trainers.detect import read
@@ -103,10 +103,12 @@ def test_a_module_that_sets_a_variable(folder: Path) -> None:
 def test_a_module_that_cannot_be_read(folder: Path) -> None:
     (folder / "m.py").mkdir()
     (folder / "n.py").write_text("def (")
-    unread = imported("import m\nimport n").unread
+    (folder / "o.py").write_text("#" * (MAX_CHARACTERS + 1))
+    unread = imported("import m\nimport n\nimport o").unread
     assert [(one.path, one.why) for one in unread] == [
         ("m.py", "a folder, not a regular file"),
         ("n.py", "it is no Python that can be parsed here"),
+        ("o.py", "it has more than 524,288 characters"),
     ]
 
 

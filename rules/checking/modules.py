@@ -151,13 +151,12 @@ def _places(source: ScriptSource, folders: _Folders, package: str, met: set[str]
 def _read(path: str) -> ScriptSource | Unread | None:
     """What is in a module; None where there is none of that name."""
     from fp8check.rules.reading.source import load
-    from fp8check.rules.settings.script_syntax import parse
+    from fp8check.rules.settings.script_syntax import parse, why_unparsed
 
     command = f"fp8check where {path} can be read"
     try:
-        source = parse(load(path, files.read(path, MAX_BYTES)), module=True)
+        text = load(path, files.read(path, MAX_BYTES))
     except Unreadable as error:
         return None if error.reason == "absent" else Unread("script", path, error.message, None, command)
-    if source is None:
-        return Unread("script", path, "it is no Python that can be parsed here", None, command)
-    return source
+    source = parse(text, module=True)
+    return source if source is not None else Unread("script", path, why_unparsed(text), None, command)

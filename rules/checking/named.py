@@ -364,14 +364,15 @@ def _is_trainers_module(launch: Launch) -> bool:
 
 def _parsed(name: str, data: bytes, place: Setting | None = None) -> tuple[Named, Script | None]:
     from fp8check.rules.reading.source import load
-    from fp8check.rules.settings.script_syntax import parse
+    from fp8check.rules.settings.script_syntax import parse, why_unparsed
 
     try:
-        source = parse(load(name, data))
+        text = load(name, data)
     except Unreadable as error:
         return Named(None, _unread("script", name, error, place)), None
+    source = parse(text)
     if source is None:
-        why = "it is no Python that can be parsed here"
+        why = why_unparsed(text)
         return Named(None, Unread("script", name, why, place, "a script that Python can parse")), None
     # A report shows its lines.
     document = Document(name, source.text, "python", None, loader="python", kind=Kind("script"))

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.reading import Span
 
-MAX_CHARACTERS = 256 * 1024  # the largest script of diffusers has 100,000
+MAX_CHARACTERS = 512 * 1024  # the largest script of diffusers has 100,000; a module of unsloth 340,000
 _KEPT = 256  # scripts and modules that are kept: each line of a shell script may start the same one
 _ENVIRONMENT = ("os.environ", "environ")
 _PRECISION_AT = 2  # Accelerator(device_placement, split_batches, mixed_precision, ...)
@@ -59,6 +59,13 @@ def parse(source: Source, *, module: bool = False) -> ScriptSource | None:
         module: whether it is imported by a script: how it prepares and trains does not matter then.
     """
     return None if len(source.text) > MAX_CHARACTERS else _parsed(source.path, source.text, module)
+
+
+def why_unparsed(source: Source) -> str:
+    """Why parse() makes nothing of it."""
+    if len(source.text) > MAX_CHARACTERS:
+        return f"it has more than {MAX_CHARACTERS:,} characters"
+    return "it is no Python that can be parsed here"
 
 
 @lru_cache(maxsize=_KEPT)

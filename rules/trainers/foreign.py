@@ -3,7 +3,8 @@
 The keys are those of the tools' own examples, at their newest commit of November 2026:
 NeMo AutoModel examples/**/*.yaml, gpt-neox configs/*.yml, SimpleTuner examples/*/config.json, ms-swift examples/yaml,
 verl verl/trainer/config/*.yaml, nanotron (smollm text/pretraining/*.yaml), torchtune recipes/configs,
-sagemaker-hyperpod-recipes recipes_collection/recipes/**/*.yaml.
+sagemaker-hyperpod-recipes recipes_collection/recipes/**/*.yaml, kohya_ss presets and test/config,
+PaddleNLP llm/config/**/*.json.
 """
 
 from __future__ import annotations
@@ -30,6 +31,15 @@ _NEOX_PARTS = names(
     """
 )
 _BESIDE_THEM = names("vocab_file data_path tensorboard_dir valid_data_paths sample_input_file partition_activations")
+# What the GUI of kohya writes for the scripts of sd-scripts, which read flags and TOML.
+_KOHYA = names(
+    """
+    bucket_reso_steps caption_extension enable_bucket keep_tokens max_data_loader_n_workers min_snr_gamma
+    reg_data_dir v_parameterization
+    """
+)
+_PADDLE_DEGREES = names("tensor_parallel_degree pipeline_parallel_degree sharding_parallel_degree")
+_PADDLE_ALONE = names("eval_with_do_generation recompute sharding src_length unified_checkpoint zero_padding")
 _SWIFT_ALONE = names("tuner_type train_type rlhf_type split_dataset_ratio model_author")
 
 
@@ -63,6 +73,14 @@ def _is_simpletuner(shape: Shape) -> bool:
 
 def _is_swift(shape: Shape) -> bool:
     return shape.get("model") == "scalar" and count(shape, _SWIFT_ALONE) > 0
+
+
+def _is_kohya(shape: Shape) -> bool:
+    return count(shape, _KOHYA) > 2
+
+
+def _is_paddle(shape: Shape) -> bool:
+    return count(shape, _PADDLE_DEGREES) > 0 and count(shape, _PADDLE_ALONE) > 0
 
 
 def _is_verl(shape: Shape) -> bool:
@@ -103,6 +121,8 @@ FOREIGN = tuple(
             (_is_torchtune, "torchtune"),
             (_is_simpletuner, "SimpleTuner"),
             (_is_swift, "ms-swift"),
+            (_is_kohya, "kohya_ss"),
+            (_is_paddle, "PaddleNLP"),
             (_is_hyperpod, "SageMaker HyperPod"),
             (_is_nemo, "NeMo"),
             (_is_hydra, "Hydra"),

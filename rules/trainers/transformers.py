@@ -5,7 +5,7 @@ from __future__ import annotations
 from fp8check.rules.reading.kind import Kind
 from fp8check.rules.releases import behaviors
 from fp8check.rules.settings.values import Origin, Setting
-from fp8check.rules.trainers.data import Detection, count, names
+from fp8check.rules.trainers.data import Detection, count, has_share, names
 from fp8check.rules.trainers.huggingface import ARGUMENTS, TELLING, HuggingFace
 from fp8check.rules.trainers.training import DTYPES
 
@@ -27,7 +27,7 @@ def _tells(shape: Shape) -> bool:
         return False  # torchtune and Hydra describe the model there
     known = count(shape, ARGUMENTS | TELLING)
     enough = known >= 2 or count(shape, TELLING) > ("fp8" in shape)  # which transformers does not have
-    return enough and (2 * known >= len(shape) or known >= 4)
+    return enough and (2 * known >= len(shape) or (known >= 4 and has_share(shape, known)))
 
 
 class Transformers(HuggingFace):

@@ -9,7 +9,7 @@ from fp8check.rules.releases.versions import parsed
 from fp8check.rules.settings.launch import LAUNCHER_FLAGS, SWITCHES, Launch
 from fp8check.rules.settings.script import LOADER
 from fp8check.rules.settings.values import Origin, Section, Setting, Undecided
-from fp8check.rules.trainers.data import Detection, HandedOver, Tokens, count, exact, names, varying
+from fp8check.rules.trainers.data import Detection, HandedOver, Tokens, count, exact, has_share, names, varying
 from fp8check.rules.trainers.huggingface import ARGUMENTS, HuggingFace
 from fp8check.rules.trainers.transformers import dtype_of_checkpoint, loaded_dtype
 
@@ -67,6 +67,7 @@ def _tells(shape: Shape) -> bool:
     own, shared = count(shape, KEYS), count(shape, ARGUMENTS)
     trains = own > count(shape, _OF_LOADING) or shared >= 2
     known = ("model_name_or_path" in shape and own > 0 and trains) or (own >= 2 and shared >= 2)
+    known = known and has_share(shape, own + shared)
     return known and own > count(shape, _OF_SCRIPTS) and shape.get("model") != "map"
 
 

@@ -145,6 +145,14 @@ FOREIGN = {
         '{"model_family": "flux", "data_backend_config": "a.json", "mixed_precision": "bf16", "learning_rate": 1}',
         '{"--model_family": "flux", "--data_backend_config": "a.json", "--mixed_precision": "bf16"}',
     ],
+    "kohya_ss": [
+        '{"learning_rate": 1, "mixed_precision": "fp16", "seed": "1", "fp8_base": false, "max_data_loader_n_workers": "0", '
+        '"gradient_checkpointing": true, "output_dir": "o", "caption_extension": ".txt", "bucket_reso_steps": 64}',
+    ],
+    "PaddleNLP": [
+        '{"model_name_or_path": "a/b", "output_dir": "o", "learning_rate": 1e-5, "fp16": true, "max_length": 512, '
+        '"recompute": true, "tensor_parallel_degree": 2}',
+    ],
     "SageMaker HyperPod": ["run: {name: a}\ntrainer: {devices: 8}\nexp_manager: {}\nmodel: {fp8: true}\n", "run: {}\ntraining_config: {}\n", "model_name_or_path: a\nattn_implementation: sdpa\nchat_template_key: null\n"],
     "NeMo": ["trainer: {precision: bf16}\nexp_manager: {}\nmodel: {fp8: true}\nname: a\n"],
     "Hydra": ["defaults:\n- model: small\nseed: 1\nlearning_rate: 1e-3\nbatch_size: 4\nmodel: {dim: 4}\n", "defaults:\n- _self_\nlr: 5e-7\ngradient_accumulation_steps: 1\nmax_length: 512\nwarmup_steps: 1\n", "_target_: a.b\nbf16: true\n"],
@@ -161,6 +169,14 @@ def test_files_of_tools_that_are_not_known_are_told_apart(tool: str, text: str) 
     assert (document.kind, document.dialect) == ("other", name)
     with pytest.raises(WrongFiles, match=f"f.yaml:1:1: this is a file of {name}, .*it was not checked"):
         list(assemble([document], Facts()))
+
+
+@pytest.mark.parametrize("own", ["", "loss_type: sft\nuse_peft: true\n"], ids=["transformers", "trl"])
+def test_a_file_with_a_few_shared_keys_among_many_others_is_nobodys(own: str) -> None:
+    shared = "learning_rate: 1e-4\nbf16: true\nper_device_train_batch_size: 1\ngradient_checkpointing: true\n" + own
+    others = [f"key_{number}: 1\n" for number in range(24)]
+    assert read("f.yaml", (shared + "".join(others[:12])).encode()).kind == "training"
+    assert read("f.yaml", (shared + "".join(others)).encode()).kind == "other"
 
 
 @pytest.mark.parametrize("name", TRAINING)
