@@ -73,6 +73,7 @@ class Mains(Record):
         fire: what fire calls; None where it reads no command line, or that is not known.
         tools: by what the command line is read.
         commands: the words of which the first names what is called, where several functions are commands of a group.
+        configured: whether tyro is told to read the command line in another way than by itself.
     """
 
     parameters: tuple[Parameter, ...] = ()
@@ -80,6 +81,7 @@ class Mains(Record):
     fire: Fire | None = None
     tools: frozenset[str] = frozenset()
     commands: tuple[str, ...] = ()
+    configured: bool = False
 
 
 def find(nodes: Sequence[ast.AST], names: Names) -> Mains:
@@ -89,10 +91,13 @@ def find(nodes: Sequence[ast.AST], names: Names) -> Mains:
     parameters: list[Parameter] = []
     filled: set[str] = set()
     fire: Fire | None = None
+    configured = False
     for node in nodes:
         if isinstance(node, ast.Call):
             tool = next((_RUNS[one] for one in names.dotted(node.func) if one in _RUNS), None)
             target = node.args[0] if node.args else None
+            if tool == "tyro":
+                configured |= any(one.arg not in ("args", "prog", "description") for one in node.keywords)
             if tool == "fire" and not node.keywords:
                 fire, made = _fired(target, functions, classes)
                 parameters.extend(made)
@@ -108,7 +113,7 @@ def find(nodes: Sequence[ast.AST], names: Names) -> Mains:
     groups = [one for one in functions.values() if _groups(one, names)]
     commands = [*_of_groups(functions.values(), {one.name for one in groups}, names)] if groups else []
     commands = commands or _of_typers(functions.values(), nodes, names)
-    return Mains(tuple(parameters), frozenset(filled), fire, frozenset(tools), tuple(commands))
+    return Mains(tuple(parameters), frozenset(filled), fire, frozenset(tools), tuple(commands), configured)
 
 
 def _groups(node: _Function, names: Names) -> bool:
@@ -287,12 +292,29 @@ def _parameter(argument: ast.arg, default: ast.expr | None, tool: Tool) -> Param
             _, named = _typed(next((part for part in parts[1:] if isinstance(part, ast.Call)), None))
             annotation, flags = parts[0], flags or named
     kind = "" if annotation is None else ast.unparse(annotation)
+    if tool == "tyro":
+        kind = plain_kind(annotation)
     kind = next((word for word in ("bool", "int", "float", "str") if word in kind), "")
     if not flags and (default is not None or tool != "typer"):
         flags = (f"--{argument.arg}",) if tool == "fire" else (f"--{argument.arg.replace('_', '-')}",)
         flags = flags if tool != "tyro" else (*flags, f"--{argument.arg}")
-    switch = kind == "bool" and tool != "fire"
+    switch = is_switch(annotation, default) if tool == "tyro" else kind == "bool" and tool != "fire"
     return Parameter(argument.arg, tool, flags, default, switch, kind, argument)
+
+
+def plain_kind(annotation: ast.expr | None) -> str:
+    """What tyro reads the one word behind a flag as; "" where it takes several, a class, or a flag has other names."""
+    kind = "" if annotation is None else ast.unparse(annotation).strip("'\"").replace(" ", "")
+    for optional in ("Optional[", "typing.Optional["):
+        if kind.startswith(optional):
+            kind = kind[len(optional) : -1]
+    kind = kind.removesuffix("|None").removeprefix("None|")
+    return kind if kind in ("bool", "int", "float", "str") else ""
+
+
+def is_switch(annotation: ast.expr | None, default: ast.expr | None) -> bool:
+    """Whether tyro takes no word behind a flag: one that may be None, or has no default, takes True or False."""
+    return default is not None and annotation is not None and ast.unparse(annotation).strip("'\"") == "bool"
 
 
 def _typed(default: ast.expr | None) -> tuple[ast.expr | None, tuple[str, ...]]:

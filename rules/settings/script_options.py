@@ -10,7 +10,7 @@ from bisect import bisect_left
 from itertools import pairwise
 
 from fp8check.rules.record import Record
-from fp8check.rules.settings.script_mains import Fire, Mains, Parameter, by_fire, find
+from fp8check.rules.settings.script_mains import Fire, Mains, Parameter, by_fire, find, is_switch, plain_kind
 from fp8check.rules.settings.values import Later, Origin, Setting, SettingLater, is_filled_in, whole_number
 
 TYPE_CHECKING = False
@@ -320,15 +320,20 @@ class Reader:
         self._functions: dict[str, ast.FunctionDef] = {}
         self._parsed: list[ast.Call] = []
         self._fields: dict[str, Setting] = {}
-        self._filled: frozenset[str] = frozenset()  # dataclasses that tyro fills: a flag of theirs takes no word
+        self._filled: frozenset[str] = frozenset()  # dataclasses that tyro fills
         self._nested: dict[str, list[str]] = {}  # dataclasses that are fields of these, with the fields' names
+        self._dataclasses: set[str] = set()  # of the script, where tyro fills one
+        self._configured = False
+        self._has_others = False  # whether they have fields of a base class or of more than one word
 
     def read(self, text: str, nodes: Sequence[ast.AST]) -> CommandLine:
         """What the script takes of its command line, and where it holds that."""
         mains = find(nodes, self._names) if any(name in text for name in _TOOLS) else Mains()
         self._functions = {node.name: node for node in nodes if isinstance(node, ast.FunctionDef)}
-        self._filled = mains.classes
+        self._filled, self._configured = mains.classes, mains.configured
         for node in nodes if mains.classes else ():
+            if isinstance(node, ast.ClassDef) and _is_dataclass(node):
+                self._dataclasses.add(node.name)
             if isinstance(node, ast.ClassDef) and node.name in mains.classes:
                 for field in node.body:
                     if isinstance(field, ast.AnnAssign) and isinstance(field.annotation, ast.Name):
@@ -408,8 +413,9 @@ class Reader:
     def _is_strict(self, nodes: Sequence[ast.AST], mains: Mains) -> bool:
         """Whether all words that are no options end the script: one parser, all of whose options are known."""
         if mains.tools:
-            flags = all(one.flags for one in mains.parameters)
-            return flags and len(mains.tools) == 1 and "fire" not in mains.tools and not self._parsers(nodes)
+            flags = all(one.flags and (one.kind or one.tool != "tyro") for one in mains.parameters)
+            closed = flags and not self._has_others and not self._configured
+            return closed and len(mains.tools) == 1 and "fire" not in mains.tools and not self._parsers(nodes)
         parsers = self._parsers(nodes)
         if len(parsers) != 1 or len(self._parsed) != 1 or any(one.arg == "parents" for one in parsers[0].keywords):
             return False
@@ -573,23 +579,27 @@ class Reader:
 
     def _class(self, node: ast.ClassDef) -> None:
         """The fields of a dataclass, each of which HfArgumentParser and its kin make an option."""
-        if not any("dataclass" in ast.unparse(one) for one in node.decorator_list):
+        if not _is_dataclass(node):
             return
         derived = any(one in self._derived for base in node.bases for one in last_names(self._names, base))
+        by_tyro = node.name in self._filled or node.name in self._nested
+        self._has_others |= by_tyro and bool(node.bases)
         for statement in node.body:
             if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
                 continue
             name, value = statement.target.id, statement.value
             if isinstance(value, ast.Call):
                 value = next((one.value for one in value.keywords if one.arg == "default"), value)
-            kind = ast.unparse(statement.annotation)
             choices = _literals(statement.annotation)
+            kind = plain_kind(statement.annotation) if by_tyro else ast.unparse(statement.annotation)
+            nested = node.name in self._filled and ast.unparse(statement.annotation) in self._dataclasses
+            self._has_others |= by_tyro and not (kind or choices or nested)
             takes: Takes = "text" if choices else "unknown"
             for word, way in (("bool", "yes"), ("int", "int"), ("float", "float"), ("str", "text")):
                 if word in kind and not choices:
                     takes = way  # type: ignore[assignment]
                     break
-            if takes == "yes" and (node.name in self._filled or node.name in self._nested):
+            if by_tyro and not self._configured and is_switch(statement.annotation, value):
                 takes = "on"
             default = None if value is None else self._literal(value, None)
             if derived and default is not None:
@@ -618,6 +628,10 @@ class Reader:
         text = "" if written is None else ast.unparse(written)[:80]
         made = Option(name, tuple(flags), default, takes, text, self._span(node), yes, choices)
         self._options.setdefault(name, []).append(made)
+
+
+def _is_dataclass(node: ast.ClassDef) -> bool:
+    return any("dataclass" in ast.unparse(one) for one in node.decorator_list)
 
 
 def _literals(annotation: ast.expr) -> tuple[str, ...]:

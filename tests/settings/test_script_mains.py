@@ -16,6 +16,8 @@ MAPPED = "import fire\n\n\ndef f(bf16=False):\n    pass\n\n\nfire.Fire({{'train'
 FIRES = "import fire\n\n\ndef f(bf16=False):\n    pass\n\n\ndef g(name='x'):\n    pass\n\n\nfire.Fire()\n"
 CLICK = "import click\n\n\n@click.command()\n@click.option({})\ndef main(**options):\n    pass\n\n\nmain()\n"
 TYPER = "import typer\n\n\ndef main({}):\n    pass\n\n\ntyper.run(main)\n"
+TYRO = "import tyro\n\n\n@dataclass\nclass Args{}:\n    bf16: {}\n    name: str = 'x'\n\n\nargs = tyro.cli({})\n"
+TYRO_MAIN = "import tyro\n\n\ndef main({}):\n    pass\n\n\ntyro.cli(main)\n"
 ARGPARSE = "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument({})\nargs = parser.parse_args()\n"
 
 # A script, the words behind it, an option, and what it is; "?" is not known, None that there is none.
@@ -52,6 +54,10 @@ CASES: dict[str, tuple[str, str, str, object]] = {
     "fire with a mapping": (MAPPED.format("f"), "train --bf16", "bf16", True),
     "fire with a mapping of more": (MAPPED.format("print"), "train --bf16", "bf16", None),
     "fire with what it is not": (FIRE.replace("Fire(main)", "Fire(make())"), "--bf16", "bf16", None),
+    "tyro": (TYRO.format("", "bool = True", "Args"), "--no-bf16", "bf16", False),
+    "tyro, true or false or none": (TYRO.format("", "Optional[bool] = True", "Args"), "--bf16 False", "bf16", False),
+    "tyro, set otherwise": (TYRO.format("", "bool = True", "Args, config=(a,)"), "--bf16 False", "bf16", False),
+    "tyro with a function, or none": (TYRO_MAIN.format("bf16: bool | None = True"), "--bf16 False", "bf16", False),
     "click": (CLICK.format("'--bf16', is_flag=True"), "--bf16", "bf16", True),
     "click without": (CLICK.format("'--bf16', is_flag=True"), "", "bf16", False),
     "click on and off": (CLICK.format("'--bf16/--no-bf16', default=True"), "--no-bf16", "bf16", False),
@@ -108,6 +114,29 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "typer": (TYPER.format("bf16: bool = False"), "--bf16 True", "True"),
     "typer with a place": (TYPER.format("name: str, bf16: bool = False"), "x y", ""),
     "fire": (FIRE, "--y z", ""),
+    "tyro": (TYRO.format("", "bool = False", "Args"), "--bf16 True", "True"),
+    "tyro, no such flag": (TYRO.format("", "bool = False", "Args"), "--fp16 --bf16", "--fp16"),
+    "tyro, true or false or none": (TYRO.format("", "Optional[bool] = field(default=False)", "Args"), "--bf16 True", ""),
+    "tyro, or none by a bar": (TYRO.format("", "'bool | None' = None", "Args"), "--bf16 True y", "y"),
+    "tyro without a default": (TYRO.format("", "bool", "Args"), "--bf16 True", ""),
+    "tyro, several words": (TYRO.format("", "list[str]", "Args"), "--bf16 a b", ""),
+    "tyro, a class in it": (TYRO.format("", "Other = Other()", "Args"), "--bf16.x 1", ""),
+    "tyro, a dataclass of the script in it": (
+        "@dataclass\nclass Other:\n    x: int = 1\n\n\n" + TYRO.format("", "Other = Other()", "Args"),
+        "--bf16.x 1 y",
+        "y",
+    ),
+    "tyro, a dataclass in that": (
+        "@dataclass\nclass Other:\n    x: Third = 1\n\n\n" + TYRO.format("", "Other = Other()", "Args"),
+        "--bf16.x.z 1",
+        "",
+    ),
+    "tyro, other names": (TYRO.format("", "Annotated[bool, arg(aliases=['-b'])] = False", "Args"), "-b", ""),
+    "tyro, a base": (TYRO.format("(Base)", "bool = False", "Args"), "--x 1", ""),
+    "tyro, set otherwise": (TYRO.format("", "bool = False", "Args, config=(a,)"), "--bf16 True", ""),
+    "tyro with a function": (TYRO_MAIN.format("bf16: bool = False"), "--bf16 True", "True"),
+    "tyro with a function, or none": (TYRO_MAIN.format("bf16: Optional[bool] = None"), "--bf16 True", ""),
+    "tyro with a function, several words": (TYRO_MAIN.format("names: list[str] = []"), "--names a b", ""),
     "a place": (ARGPARSE.format("'x'"), "1 2", ""),
     "parents": (ARGPARSE.replace("Parser()", "Parser(parents=[p])").format("'--x'"), "y", ""),
     "in part": (ARGPARSE.replace("parse_args", "parse_known_args").format("'--x'"), "y", ""),
