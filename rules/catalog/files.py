@@ -343,18 +343,20 @@ def _number(value: object) -> float | int | None:
     "ran omegaconf 2.4.0, pyyaml 6.0.4 [executed variable-not-expanded]: both leave the text as it is",
     claims=("perhaps",),
 )
-def variable_not_expanded(documents: Sequence[Document]) -> Iterator[Found]:
+def variable_not_expanded(documents: Sequence[Document], launch: Launch) -> Iterator[Found]:
     """An environment variable in a configuration file, as the shell writes it: nobody expands it.
 
     Why it hurts: no loader of these tools looks into the environment. The run goes to a folder called ${OUTPUT_DIR}, or
     ends at a model of that name. Not said of a template: a file whose name says so, or in which a switch is a variable,
-    too, is filled in by a program before anything reads it.
+    too, is filled in by a program before anything reads it. Where nobody says how the run is started, any file may be
+    one: many are written for envsubst.
 
-    Example: `model_name_or_path: ${MODEL}`.
+    Example: `model_name_or_path: ${MODEL}` in the file that `llamafactory-cli train` gets.
 
     Write instead: the value; or pass it on the command line.
     """
     template = None
+    command = "fp8check on the file that the run reads"
     for document in documents:
         if document.root is None or "$" not in document.text:
             continue
@@ -363,6 +365,9 @@ def variable_not_expanded(documents: Sequence[Document]) -> Iterator[Found]:
             node.key in _ONLY_FILLED_IN for node in variables
         ):
             template = document.path if variables else template
+            continue
+        if not launch.given and any(node.key in _PATHS for node in variables):
+            template, command = document.path, "fp8check -- COMMAND, with the command that starts the run"
             continue
         for node, name in variables.items():
             if node.key in _PATHS:
@@ -373,7 +378,7 @@ def variable_not_expanded(documents: Sequence[Document]) -> Iterator[Found]:
                     fact="on the command line the shell fills it in",
                 )
     if template is not None:
-        raise Undecided(f"what {template} holds once it is filled in", "fp8check on the file that the run reads")
+        raise Undecided(f"what {template} holds once it is filled in", command)
 
 
 # Keys at which no trainer goes on with a text: whoever writes a variable there has a step that fills it in.
