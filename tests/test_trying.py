@@ -141,9 +141,7 @@ def test_a_list_of_many_on_one_line_is_not_called_without_effect(explain: Explai
 
 
 def test_what_is_gone_what_no_run_is_left_of_and_odd_values(explain: Explain, monkeypatch: pytest.MonkeyPatch) -> None:
-    train = (
-        TRAIN.replace("output_dir: out", "learning_rate: 1e-6") + "day: 2024-01-01\nother: Msamp\nnum_beams: two\n"
-    )
+    train = TRAIN.replace("output_dir: out", "learning_rate: 1e-6") + "day: 2024-01-01\nother: Msamp\nnum_beams: two\n"
     assert "FP908 is not found any more" in explain(4, train=train)
     assert "tried: without day" in explain(11, train=train)
     assert "other: TE, other: MSAMP" in explain(12, train=train)

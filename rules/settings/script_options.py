@@ -331,10 +331,10 @@ class Reader:
         mains = find(nodes, self._names) if any(name in text for name in _TOOLS) else Mains()
         self._functions = {node.name: node for node in nodes if isinstance(node, ast.FunctionDef)}
         self._filled, self._configured = mains.classes, mains.configured
-        for node in nodes if mains.classes else ():
-            if isinstance(node, ast.ClassDef) and _is_dataclass(node):
-                self._dataclasses.add(node.name)
-            if isinstance(node, ast.ClassDef) and node.name in mains.classes:
+        classes = [one for one in nodes if isinstance(one, ast.ClassDef)] if mains.classes else []
+        self._dataclasses = {node.name for node in classes if _is_dataclass(node)}
+        for node in classes:
+            if node.name in mains.classes:
                 for field in node.body:
                     if isinstance(field, ast.AnnAssign) and isinstance(field.annotation, ast.Name):
                         self._nested.setdefault(field.annotation.id, []).append(ast.unparse(field.target))

@@ -146,12 +146,10 @@ FOREIGN = {
         '{"--model_family": "flux", "--data_backend_config": "a.json", "--mixed_precision": "bf16"}',
     ],
     "kohya_ss": [
-        '{"learning_rate": 1, "mixed_precision": "fp16", "seed": "1", "fp8_base": false, "max_data_loader_n_workers": "0", '
-        '"gradient_checkpointing": true, "output_dir": "o", "caption_extension": ".txt", "bucket_reso_steps": 64}',
+        '{"learning_rate": 1, "mixed_precision": "fp16", "fp8_base": false, "max_data_loader_n_workers": "0", "caption_extension": ".txt", "bucket_reso_steps": 64}',
     ],
     "PaddleNLP": [
-        '{"model_name_or_path": "a/b", "output_dir": "o", "learning_rate": 1e-5, "fp16": true, "max_length": 512, '
-        '"recompute": true, "tensor_parallel_degree": 2}',
+        '{"model_name_or_path": "a/b", "output_dir": "o", "learning_rate": 1e-5, "fp16": true, "max_length": 512, "recompute": true, "tensor_parallel_degree": 2}',
     ],
     "SageMaker HyperPod": ["run: {name: a}\ntrainer: {devices: 8}\nexp_manager: {}\nmodel: {fp8: true}\n", "run: {}\ntraining_config: {}\n", "model_name_or_path: a\nattn_implementation: sdpa\nchat_template_key: null\n"],
     "NeMo": ["trainer: {precision: bf16}\nexp_manager: {}\nmodel: {fp8: true}\nname: a\n"],

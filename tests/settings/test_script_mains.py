@@ -116,7 +116,11 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "fire": (FIRE, "--y z", ""),
     "tyro": (TYRO.format("", "bool = False", "Args"), "--bf16 True", "True"),
     "tyro, no such flag": (TYRO.format("", "bool = False", "Args"), "--fp16 --bf16", "--fp16"),
-    "tyro, true or false or none": (TYRO.format("", "Optional[bool] = field(default=False)", "Args"), "--bf16 True", ""),
+    "tyro, true or false or none": (
+        TYRO.format("", "Optional[bool] = field(default=False)", "Args"),
+        "--bf16 True",
+        "",
+    ),
     "tyro, or none by a bar": (TYRO.format("", "'bool | None' = None", "Args"), "--bf16 True y", "y"),
     "tyro without a default": (TYRO.format("", "bool", "Args"), "--bf16 True", ""),
     "tyro, several words": (TYRO.format("", "list[str]", "Args"), "--bf16 a b", ""),
