@@ -333,9 +333,9 @@ class Reader:
         self._filled, self._configured = mains.classes, mains.configured
         classes = [one for one in nodes if isinstance(one, ast.ClassDef)] if mains.classes else []
         self._dataclasses = {node.name for node in classes if _is_dataclass(node)}
-        for node in classes:
-            if node.name in mains.classes:
-                for field in node.body:
+        for filled in classes:
+            if filled.name in mains.classes:
+                for field in filled.body:
                     if isinstance(field, ast.AnnAssign) and isinstance(field.annotation, ast.Name):
                         self._nested.setdefault(field.annotation.id, []).append(ast.unparse(field.target))
         for one in mains.parameters:
