@@ -13,7 +13,8 @@ from fp8check.rules.reading.shell import ShellScript
 from fp8check.rules.record import Record
 from fp8check.rules.settings.launch import LAUNCHERS, Launch, LaunchError, NotARun, written_by
 from fp8check.rules.settings.programs import FOREIGN
-from fp8check.rules.settings.shell import Line, lines
+from fp8check.rules.settings.shell import lines
+from fp8check.rules.settings.shell_lines import Line
 from fp8check.rules.settings.values import FILLED_IN, Origin, Setting, is_filled_in
 from fp8check.rules.trainers import registry
 from fp8check.rules.trainers.commands import of_words
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from fp8check.rules.checking.training import Told
     from fp8check.rules.facts import Facts
     from fp8check.rules.reading import Document
-    from fp8check.rules.settings.shell import Place
+    from fp8check.rules.settings.shell_lines import Place
 
 # Lines of one script that start a training, and that may; public ones have up to 60.
 MAX_LAUNCHES = 200

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fp8check.rules.edits.fix import Part
     from fp8check.rules.edits.text_edit import TextEdit
     from fp8check.rules.reading import Document, Node
-    from fp8check.rules.settings.shell import Line
+    from fp8check.rules.settings.shell_lines import Line
     from fp8check.rules.suppression.examined import Examined
 
 MOST = 40  # values of a line that are tried

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fp8check.rules.edits.action import Action
     from fp8check.rules.edits.fix import Fix
     from fp8check.rules.reading import Node
-    from fp8check.rules.settings.shell import Line
+    from fp8check.rules.settings.shell_lines import Line
     from fp8check.rules.trainers.run import FileInput
 
     Place = Setting | Node | Span | None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fp8check.rules.engine.definition import Found, Rule, Severity
     from fp8check.rules.engine.inputs import Inputs
     from fp8check.rules.reading import Span
-    from fp8check.rules.settings.shell import Line
+    from fp8check.rules.settings.shell_lines import Line
     from fp8check.rules.trainers.run import Unread
 
 

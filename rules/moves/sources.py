@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from fp8check.rules.edits.text_edit import TextEdit
     from fp8check.rules.reading import Document, Span
     from fp8check.rules.settings.script import Call
-    from fp8check.rules.settings.shell import Line
     from fp8check.rules.settings.shell_edits import Changes, Lines
+    from fp8check.rules.settings.shell_lines import Line
     from fp8check.rules.settings.values import Setting
 
 

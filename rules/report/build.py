@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fp8check.rules.reading import Document, Span
     from fp8check.rules.releases.errors import PredictedError
     from fp8check.rules.settings.launch import Launch
-    from fp8check.rules.settings.shell import Line
+    from fp8check.rules.settings.shell_lines import Line
     from fp8check.rules.settings.values import Origin, Setting
     from fp8check.rules.suppression.baseline import Compared
     from fp8check.rules.suppression.examined import Examined

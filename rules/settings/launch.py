@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fp8check.rules.settings.shell import Line
+    from fp8check.rules.settings.shell_lines import Line
     from fp8check.rules.settings.values import Setting
 
 # Flags of `accelerate launch` that take no value. Every other flag takes the word that follows it.

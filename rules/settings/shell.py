@@ -8,17 +8,15 @@ from fp8check.rules.reading.kind import SHELLS
 from fp8check.rules.reading.shell import Arithmetic, Branch, Command, Enter, Leave
 from fp8check.rules.record import Record
 from fp8check.rules.settings.shell_blocks import Block, hangs_on, tested
+from fp8check.rules.settings.shell_builtins import BUILTINS, FILLING, Builtins, Session, names_set
+from fp8check.rules.settings.shell_lines import Changed, Line, Place, where_of
 from fp8check.rules.settings.shell_scope import (
     ARGUMENTS,
     EARLIER,
-    EXPORTING,
     FOLDER,
-    FOLDERS,
-    Array,
     Held,
     Part,
     Scope,
-    later,
     stretch,
     text_of,
     why_of,
@@ -31,9 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from fp8check.rules.reading import Span
-    from fp8check.rules.reading.shell import Assignment, ShellScript, Word
+    from fp8check.rules.reading.shell import ShellScript
     from fp8check.rules.settings.shell_scope import Value
-    from fp8check.rules.settings.values import Origin
 
     # Tells the place of a stretch of a script within another.
     _Places = Callable[[ShellScript, int, int], Span]
@@ -50,16 +47,6 @@ _TOUCHING = frozenset(
     ("chmod", "cat", "rm", "cp", "mv", "ls", "echo", "touch", "sed", "scp", "rsync", "mkdir", "test", "[", "head")
 )
 _PRINTING = ("cat", "echo", "tee")
-_DECLARING = frozenset(("declare", "export", "local", "readonly", "typeset"))
-_LOCAL = ("declare", "local", "typeset")
-_FILLING = frozenset(("read", "mapfile", "readarray", "getopts"))
-_BUILTINS = frozenset(
-    (
-        *_DECLARING,
-        *_FILLING,
-        *("unset", "set", "cd", "pushd", "popd", "source", ".", "shift", "exit", "alias", "let", "echo", "printf"),
-    )
-)
 # Files that people read into a script to have an environment, and no settings.
 _ENVIRONMENTS = frozenset(
     (
@@ -69,131 +56,6 @@ _ENVIRONMENTS = frozenset(
 )
 # What people evaluate to have an environment: eval "$(conda shell.bash hook)".
 _HOOKS = ("conda", "mamba", "pyenv", "ssh-agent", "direnv", "brew", "module", "dircolors", "rbenv", "hook", "init")
-_STARTED_IN = ("${SLURM_SUBMIT_DIR}", "${PBS_O_WORKDIR}", "${SLURM_SUBMIT_DIR}/", "${SGE_O_WORKDIR}", "${LS_SUBCWD}")
-
-
-class Place(Record):
-    """A word of a line, or a variable that it gets, and where that stands.
-
-    Attributes:
-        why: why it is not known; "" where it is.
-        may_be_many: whether it may be several words, or none.
-    """
-
-    text: str
-    span: Span
-    why: str = ""
-    may_be_many: bool = False
-
-
-class Changed:
-    """The files that a script writes or changes, in the order in which it does.
-
-    Attributes:
-        count: how many there are so far.
-    """
-
-    __slots__ = ("_lines", "count")
-
-    def __init__(self) -> None:
-        self._lines: dict[str, tuple[int, int]] = {}
-        self.count = 0
-
-    def add(self, name: str, line: int) -> None:
-        """One more, by a command in that line."""
-        self._lines.setdefault(name, (self.count, line))
-        self.count = len(self._lines)
-
-    def line_of(self, name: str, count: int) -> int | None:
-        """The line that was the first to change a file, among so many changes; None where none did."""
-        at, line = self._lines.get(name, (count, 0))
-        return line if at < count else None
-
-
-class Line(Record):
-    """A command that seems to start a training.
-
-    Attributes:
-        variables: the environment variables that the script sets for it, by name.
-        unset: those that the script takes away.
-        folder: where the script has gone by then, from where it started; None where that is not known.
-        span: the command in the script.
-        where: the places of its flags, by their names and what they are set to.
-        lost: that folder as it is written, where it is not known: `${WORK}`.
-        changed: the files that the script has written or changed by then, the first so many of these: by their names
-            from where it started.
-        sourced: what may have set any variable by then, and cannot be read: "env.sh (read in line 3)"; "" for nothing.
-    """
-
-    words: tuple[Place, ...]
-    variables: Mapping[str, Place]
-    unset: tuple[str, ...]
-    folder: str | None
-    span: Span
-    where: Mapping[tuple[str, str | None], Span]
-    lost: Place | None = None
-    changed: tuple[Changed, int] | None = None
-    sourced: str = ""
-
-    @classmethod
-    def at(cls, span: Span) -> Line:
-        """A place of the script where no command could be read."""
-        return cls((), {}, (), "", span, {})
-
-    def with_words(self, words: Sequence[Place]) -> Line:
-        """The same command with other words at the same places."""
-        return self._replace(words=tuple(words), where=_where(words))
-
-    def why(self, text: str) -> str:
-        """Why a word is not known, in parentheses; "" where the line does not have it, or it is known."""
-        return next(
-            (f" ({word.why}: line {word.span.line})" for word in self.words if word.text == text and word.why), ""
-        )
-
-    def changed_by(self, name: str) -> int | None:
-        """The line of the script that has written or changed a file by then; None where none has."""
-        changed, count = self.changed or (None, 0)
-        return None if changed is None else changed.line_of(os.path.normpath(name), count)
-
-    def place_of(self, origin: Origin) -> Span | None:
-        """Where a flag or a variable stands that a setting comes from; None where this line does not have it."""
-        if origin.variable is not None:
-            place = self.variables.get(origin.variable)
-            return None if place is None else place.span
-        if origin.flag is None:
-            return None
-        name, value = _parted(*origin.flag.split(" ", 1))
-        return self.where.get((name, value)) or self.where.get((name, None))
-
-
-def _where(words: Sequence[Place]) -> dict[tuple[str, str | None], Span]:
-    """The places of flags, by what they are set to, and by their names alone; the last of several counts."""
-    found: dict[tuple[str, str | None], Span] = {}
-    for word, following in zip(words, [*words[1:], None], strict=False):
-        name, value = _parted(word.text, None if following is None else following.text)
-        found[name, None] = word.span
-        if value is not None:
-            found[name, value] = word.span if following is None or "=" in word.text else _together(word, following)
-    return found
-
-
-def _parted(word: str, following: str | None = None) -> tuple[str, str | None]:
-    """The name of a flag as all launchers read it, and what it is set to."""
-    name, equals, value = word.partition("=")
-    return name.lstrip("-").replace("-", "_"), value if equals else following
-
-
-def _together(flag: Place, value: Place) -> Span:
-    """A flag with its value; the value alone where that stands elsewhere."""
-    from fp8check.rules.reading import Span
-
-    one, other = flag.span, value.span
-    if not 0 <= other.start - one.end <= _FAR:
-        return other
-    return Span(one.file, one.line, one.column, other.end_line, other.end_column, one.start, other.end)
-
-
-_FAR = 80  # characters from a flag to its value: with more between them they are not written together
 
 
 def lines(
@@ -270,7 +132,7 @@ class _Written:
         self.place = place
 
 
-class _Shared:
+class _Shared(Session):
     """What a script and those that are read as parts of it have in common.
 
     Attributes:
@@ -279,38 +141,16 @@ class _Shared:
         changed: the files that it writes or changes, with the line that does first.
     """
 
-    __slots__ = (
-        "aliases",
-        "called",
-        "calls",
-        "changed",
-        "count",
-        "ended",
-        "functions",
-        "locals",
-        "read",
-        "started",
-        "written",
-    )
+    __slots__ = ("called", "changed", "functions", "read", "started", "written")
 
     def __init__(self, outer: _Shared | None = None) -> None:
+        super().__init__()
         self.functions: dict[str, tuple[_Walk, int, int]] = {}
         self.called: set[str] = set()
-        self.calls: list[str] = []
-        self.locals: list[dict[str, Held | None]] = []
-        self.count = 0
-        self.ended = False
-        self.aliases: dict[str, str] = {}
         self.written: dict[str, _Written] = {} if outer is None else outer.written
         self.started: set[str] = set() if outer is None else outer.started
         self.changed: Changed = Changed() if outer is None else outer.changed
         self.read = 0
-
-    def end(self, *, ended: bool = True) -> None:
-        """The script ends here, or another part of it begins."""
-        self.ended = ended
-        if not ended:
-            self.count = 0
 
     def counts(self, *, read: int = 0, commands: int = 0) -> None:
         """More files were read, or commands of functions."""
@@ -331,6 +171,7 @@ class _Walk:
         self._scope = expander.scope
         self._outer = outer
         self._shared = shared
+        self._builtins = Builtins(expander, shared, lambda command: self._span_of(command).line)
         self._printed: Value | None = None
         self._assigned: list[tuple[int, str]] | None = None
 
@@ -364,7 +205,7 @@ class _Walk:
             if isinstance(item, Command):
                 yield from self._command(item, certain=not blocks and not self._shared.calls)
             elif isinstance(item, Arithmetic):
-                self._arithmetic(item.text)
+                self._builtins.arithmetic(item.text)
             elif isinstance(item, Branch):
                 blocks[-1].end_branch(self._scope.roll_back(blocks[-1].mark))
                 blocks[-1].begin_branch(item, self._items, at)
@@ -435,25 +276,11 @@ class _Walk:
 
         if self._assigned is None:
             self._assigned = [
-                (at, name) for at, one in enumerate(self._items) if isinstance(one, Command) for name in _names_set(one)
+                (at, name) for at, one in enumerate(self._items) if isinstance(one, Command) for name in names_set(one)
             ]
         first = bisect_left(self._assigned, (begin, ""))
         last = bisect_left(self._assigned, (end, ""))
         return {name for _, name in self._assigned[first:last]}
-
-    def _arithmetic(self, text: str) -> None:
-        """((A = B + 1)); of other forms, ((A++)), what is named there may be changed."""
-        name, equals, right = text.partition("=")
-        number = self._expander.number(right) if equals and name.strip().isidentifier() else None
-        if number is not None and right[:1] != "=":
-            self._set(name.strip(), (Part(number),), exported=False)
-            return
-        names = "".join(sign if sign.isalnum() or sign == "_" else " " for sign in text)
-        for compared in ("==", "!=", "<=", ">="):
-            text = text.replace(compared, " ")
-        for part in names.split():
-            if part in self._scope and ("=" in text or "++" in text or "--" in text):
-                self._scope.spoil(part, "it is computed")
 
     # Commands
 
@@ -461,7 +288,7 @@ class _Walk:
         self._shared.counts(commands=len(self._shared.calls) and 1)
         if not command.words:
             for assignment in command.assignments if not command.in_pipe else ():
-                self._assign(assignment)
+                self._builtins.assign(assignment)
             return
         mark = self._scope.mark()
         fields = self._with_aliases(command, self._expander.all_fields(command.words))
@@ -482,117 +309,15 @@ class _Walk:
             self._write(command, fields)
         elif name in ("source", "."):
             yield from self._source(command, fields)
-        elif name in _BUILTINS:
-            if not command.in_pipe or name in _FILLING:
-                self._builtin(name, command, fields, certain=certain)
+        elif name in BUILTINS:
+            if not command.in_pipe or name in FILLING:
+                self._builtins.run(command, fields, certain=certain)
         elif (inner := self._read_by(command, fields, printed)) is not None:
             yield from self._within(command, fields, inner)
         elif self._asked.is_in([field.text for field in fields]):
             yield from self._candidate(command, fields)
         if ends and certain and fields and not command.in_pipe:
             self._shared.end()
-
-    def _builtin(self, name: str, command: Command, fields: Sequence[Field], *, certain: bool) -> None:
-        texts = [field.text for field in fields[1:]]
-        if name in _DECLARING:
-            self._declare(name, command)
-        elif name == "unset":
-            for text in texts:
-                self._scope.unset(text)
-        elif name == "set":
-            self._options(texts, fields)
-        elif name in ("cd", "pushd", "popd"):
-            self._go(name, fields)
-        elif name == "printf":
-            self._printf(texts)
-        elif name == "let":
-            for text in texts:
-                self._arithmetic(text)
-        elif name == "alias":
-            self._shared.aliases.update(text.partition("=")[::2] for text in texts if "=" in text)
-        elif name in _FILLING:
-            self._fill(command, texts)
-        elif name == "shift":
-            self._shift()
-        elif name == "exit" and certain:
-            self._shared.end()
-
-    def _assign(self, assignment: Assignment, *, exported: bool = False) -> None:
-        exported = exported or self._expander.knows(assignment.name)
-        old = self._scope.get(assignment.name)
-        value = self._expander.value(assignment.value) if assignment.value is not None else ()
-        made: Value | Array
-        if assignment.element:
-            self._scope.spoil(assignment.name, "its elements are set one by one")
-            return
-        if assignment.items is not None:
-            made = self._expander.array(assignment.items, old if assignment.append and isinstance(old, Array) else None)
-        elif assignment.append and isinstance(old, tuple):
-            made = self._expander.joined(old, value)
-        elif assignment.append:
-            self._scope.spoil(assignment.name, "something is added to it")
-            return
-        else:
-            made = value
-        self._set(assignment.name, made, exported=exported)
-
-    def _set(self, name: str, value: Value | Array, *, exported: bool) -> None:
-        self._scope.put(name, value)
-        if exported:
-            self._scope.export(name)
-
-    def _declare(self, how: str, command: Command) -> None:
-        """export A=B, declare -x A=B, local A=B: their values are not divided at spaces."""
-        options = [word.literal or "" for word in command.words[1:] if (word.literal or "").startswith("-")]
-        exports = how == "export" or any("x" in option for option in options)
-        keeps = any("n" in option for option in options) and how == "export"
-        is_local = how in _LOCAL and bool(self._shared.calls) and not any("g" in option for option in options)
-        for assignment in command.arrays:
-            self._keep(assignment.name, is_local=is_local)
-            self._assign(assignment, exported=exports)
-        for word in command.words[1:]:
-            value = self._expander.value(word)
-            if how == "export" and value and value[0].why and word.pieces[0].kind == "output":
-                self._expander.read_in(f"{value[0].text} (exported in line {self._span_of(command).line})")
-            name, equals, rest = value[0].text.partition("=") if value else ("", "", "")
-            append = name.endswith("+")
-            name = name.removesuffix("+")
-            if not name.isidentifier():
-                continue
-            self._keep(name, is_local=is_local)
-            if equals:
-                start = value[0].start + len(value[0].text) - len(rest) if value[0].start >= 0 else -1
-                made = (Part(rest, start, value[0].word, value[0].why), *value[1:])
-                made = made if rest or len(made) == 1 else made[1:]
-                old = self._scope.get(name)
-                self._scope.put(name, self._expander.joined(old, made) if append and isinstance(old, tuple) else made)
-            if exports:
-                self._scope.export(name, exported=not keeps)
-
-    def _keep(self, name: str, *, is_local: bool) -> None:
-        """A variable that a function has for itself: what it was comes back behind it."""
-        if is_local and self._shared.locals:
-            self._shared.locals[-1].setdefault(name, self._scope.held(name))
-
-    def _fill(self, command: Command, texts: Sequence[str]) -> None:
-        """read -r -d '' NAME <<EOF: all of the here-document; what else is read, is read while the script runs."""
-        names = [text for text in texts if text.isidentifier()]
-        for name in names:
-            self._scope.spoil(name, "the script reads it while it runs")
-        if command.heredoc is not None and "-d" in texts and len(names) == 1:
-            self._scope.put(names[0], _stripped(self._expander.heredoc(command.heredoc)))
-
-    def _options(self, texts: Sequence[str], fields: Sequence[Field]) -> None:
-        """set -a, set -o allexport, set -- A B."""
-        if "--" in texts:
-            self._expander.take([value_of(field) for field in fields[texts.index("--") + 2 :]])
-        for text, following in zip(texts, [*texts[1:], ""], strict=False):
-            if (text[:1] in "-+" and "a" in text[1:] and text[1:].isalpha()) or following == "allexport":
-                self._scope.put(EXPORTING, (Part("yes"),) if text.startswith("-") else ())
-
-    def _shift(self) -> None:
-        if self._expander.arguments is not None:
-            self._expander.take(self._expander.arguments[1:])
 
     def _source(self, command: Command, fields: Sequence[Field]) -> Iterator[Line]:
         """source FILE: its commands are run as a part of this script, where the file can be read."""
@@ -619,45 +344,6 @@ class _Walk:
         yield from self._inner(command, fields, (), text, keeps=True, whole=True)
         if len(fields) > 2:
             self._expander.give_back(before)
-
-    def _go(self, how: str, fields: Sequence[Field]) -> None:
-        """cd DIR, pushd DIR, popd: from where the script is."""
-        targets = [field for field in fields[1:] if field.text not in ("-P", "-L", "--")]
-        held = self._scope.get(FOLDER)
-        here = held if isinstance(held, tuple) else ()
-        stack = self._scope.get(FOLDERS)
-        before = stack.items if isinstance(stack, Array) else ()
-        if how == "popd":
-            self._scope.put(FOLDERS, Array(before[:-1]))
-            self._go_to(before[-1] if before else None)
-        elif how == "cd" and targets and targets[0].text == "-":
-            self._go_to(self._scope.get(EARLIER))
-        elif targets:
-            if how == "pushd":
-                self._scope.put(FOLDERS, Array((*before, here)))
-            self._go_to(self._target(targets[0], here))
-        else:
-            self._go_to((Part("~"),) if how == "cd" else None)
-
-    def _target(self, field: Field, here: Value) -> Value:
-        """The folder that a word names; as it is written where that is not known."""
-        text, why = field.text or ".", field.why
-        if text in _STARTED_IN and why:  # where sbatch and qsub were started
-            return ()
-        if why or text.startswith(("/", "~", "-")):
-            return (Part(text, why=why),)
-        return (Part(os.path.join(text_of(here), text), why=why_of(here)),)
-
-    def _go_to(self, folder: Value | Array | None) -> None:
-        self._scope.put(EARLIER, self._scope.get(FOLDER) or ())
-        if not isinstance(folder, tuple):
-            self._scope.put(FOLDER, later("${OLDPWD}", "the script goes back"))
-            return
-        path, why = text_of(folder), why_of(folder)
-        if path.startswith("~"):
-            why = why or "it is somebody's home"
-        path = path if why or not path else os.path.normpath(path)
-        self._scope.put(FOLDER, (Part("" if path == "." else path, why=why),))
 
     def _call(self, name: str, fields: Sequence[Field], command: Command) -> Iterator[Line]:
         """A function: its commands, with what it is called with as $1, $2 ..."""
@@ -761,15 +447,6 @@ class _Walk:
         for name in names:
             path = os.path.normpath(os.path.join(self._scope.folder or "", name))
             self._shared.changed.add(path, self._span_of(command).line)
-
-    def _printf(self, texts: Sequence[str]) -> None:
-        """printf -v NAME FORMAT."""
-        if texts[:1] == ["-v"] and len(texts) > 2:
-            plain = len(texts) == 3 or (len(texts) == 4 and texts[2] == "%s")
-            if plain and "%" not in texts[-1] and "\\" not in texts[-1]:
-                self._set(texts[1], (Part(texts[-1]),), exported=False)
-            else:
-                self._scope.spoil(texts[1], "it is printed")
 
     # Lines
 
@@ -891,7 +568,9 @@ class _Walk:
         folder, gone = self._scope.folder, self._scope.get(FOLDER)
         lost = self._variable(gone, span) if folder is None and isinstance(gone, tuple) else None
         changed = (self._shared.changed, self._shared.changed.count)
-        return Line(words, variables, tuple(unset), folder, span, _where(words), lost, changed, self._expander.sourced)
+        return Line(
+            words, variables, tuple(unset), folder, span, where_of(words), lost, changed, self._expander.sourced
+        )
 
     def _place(self, field: Field, command: Command) -> Place:
         is_here = field.start >= 0 and self._outer is None
@@ -923,7 +602,7 @@ class _Walk:
 
         given = shell_slurm.options(directives)
         for name, value in shell_slurm.variables(given):
-            self._set(name, (Part(value),), exported=True)
+            self._builtins.set(name, (Part(value),), exported=True)
         if given.get("chdir"):
             self._scope.put(FOLDER, (Part(given["chdir"]),))
 
@@ -931,14 +610,6 @@ class _Walk:
 def _goes_on(row: str) -> bool:
     """Whether a line goes on in the next one: it ends with a backslash that means that."""
     return (len(row) - len(row.rstrip("\\"))) % 2 == 1
-
-
-def _stripped(value: Value) -> Value:
-    """Without the line breaks at its end, as `read` has it."""
-    if not value or value[-1].why:
-        return value
-    last = value[-1]
-    return (*value[:-1], Part(last.text.rstrip(" \t\n"), last.start, last.word))
 
 
 def _text_of_shell(fields: Sequence[Field]) -> str | None:
@@ -961,19 +632,3 @@ def _divided(field: Field) -> Iterator[Field]:
             start, end = start + at, start + at + len(word)
         yield Field(word, start, end, "", may_be_many=False)
         at += len(word)
-
-
-def _names_set(command: Command) -> Iterator[str]:
-    """The variables that a command may set, as far as its words tell."""
-    yield from (assignment.name for assignment in (*command.assignments, *command.arrays))
-    words = [_beginning(word) for word in command.words]
-    if words and words[0] in _DECLARING | _FILLING | {"unset"}:
-        yield from (name for word in words[1:] if (name := word.partition("=")[0].removesuffix("+")).isidentifier())
-    if words and words[0] in ("cd", "pushd", "popd"):
-        yield from (FOLDER, FOLDERS, EARLIER)
-    if words and words[0] in ("set", "shift"):
-        yield ARGUMENTS
-
-
-def _beginning(word: Word) -> str:
-    return word.pieces[0].text if word.pieces and word.pieces[0].kind == "text" else ""

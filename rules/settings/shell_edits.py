@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.reading import Span
     from fp8check.rules.reading.shell import ShellScript
-    from fp8check.rules.settings.shell import Line, Place
+    from fp8check.rules.settings.shell_lines import Line, Place
 
     Lines = Callable[[ShellScript], Sequence[Line]]
     Changes = Mapping[str, object]

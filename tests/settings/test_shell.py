@@ -7,7 +7,8 @@ import pytest
 from fp8check.rules.reading import Unreadable
 from fp8check.rules.reading.read import read
 from fp8check.rules.reading.shell import ShellScript
-from fp8check.rules.settings.shell import MAX_CALLED, MAX_LINES, MAX_VARIABLES, Line, lines
+from fp8check.rules.settings.shell import MAX_CALLED, MAX_LINES, MAX_VARIABLES, lines
+from fp8check.rules.settings.shell_lines import Line
 from fp8check.rules.settings.shell_values import MAX_VALUE
 from fp8check.rules.settings.values import Origin
 

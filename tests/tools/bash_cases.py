@@ -28,7 +28,7 @@ from fp8check.rules.settings.shell import lines
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from fp8check.rules.settings.shell import Line, Place
+    from fp8check.rules.settings.shell_lines import Line, Place
 
 PROGRAMS = ("accelerate", "torchrun", "deepspeed", "python")
 _FOLDERS = (".", "sub", "sub/deep")  # those that are there: a `cd` elsewhere fails

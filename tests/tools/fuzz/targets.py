@@ -76,7 +76,7 @@ if TYPE_CHECKING:
     from fp8check.rules.reading import Document
     from fp8check.rules.report.schema import Edit, Report
     from fp8check.rules.seen import Seen
-    from fp8check.rules.settings.shell import Line
+    from fp8check.rules.settings.shell_lines import Line
     from fp8check.rules.suppression.examined import Examined
 
 NAMES = tuple(one.name for one in FORMATS)

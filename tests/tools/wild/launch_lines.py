@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.reading.shell import ShellScript
     from fp8check.rules.settings.launch import Launch
-    from fp8check.rules.settings.shell import Line as ShellLine
+    from fp8check.rules.settings.shell_lines import Line as ShellLine
     from tests.tools.wild.checkouts import Documents
 
 # A word that says what a command starts, wherever wrappers put it.
