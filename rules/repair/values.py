@@ -78,26 +78,36 @@ def _key(data: dict[object, object], name: str) -> object:
 def frozen(data: object) -> object:
     """The same for data that is the same to a loader, and hashable."""
     if isinstance(data, dict):
-        # Most values are scalars, of which a large file has thousands: these take no call.
-        return (
-            "map",
-            frozenset(
-                [
-                    (
-                        type(key).__name__,
-                        str(key),
-                        frozen(value) if isinstance(value, _COLLECTIONS) else (type(value).__name__, repr(value)),
-                    )
-                    for key, value in data.items()
-                ]
-            ),
-        )
+        # Most values are scalars, of which a large file has thousands: these take no call, and one tuple.
+        entries = [
+            (type(key).__name__, str(key), frozen(value))
+            if isinstance(value, _COLLECTIONS)
+            else (type(key).__name__, str(key), type(value).__name__, _scalar(value))
+            for key, value in data.items()
+        ]
+        if len(entries) > _MANY and all(len(entry) == _SCALAR for entry in entries):
+            return "map", _digest(entries)
+        return "map", frozenset(entries)
     if isinstance(data, (list, tuple)):
         return ("list", tuple([frozen(value) for value in data]))
-    return type(data).__name__, repr(data)
+    return type(data).__name__, _scalar(data)
+
+
+def _scalar(value: object) -> object:
+    """What is equal where a scalar is the same, beside its type: nan is not equal to itself, and -0.0 is to 0.0."""
+    return value if isinstance(value, (str, int)) or value is None else repr(value)
+
+
+def _digest(entries: Sequence[tuple[object, ...]]) -> bytes:
+    """What stands for the entries of a large map, of which each state would keep thousands for itself."""
+    from hashlib import sha256
+
+    return sha256(repr(sorted(entries)).encode("utf-8", "surrogatepass")).digest()
 
 
 _COLLECTIONS = (dict, list, tuple)
+_SCALAR = 4  # parts of an entry whose value is a scalar
+_MANY = 256
 
 
 def empty(path: str) -> Document:
