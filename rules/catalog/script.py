@@ -6,6 +6,7 @@ from fp8check.rules.catalog.shared_fixes import dropped
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import reached, require_prediction
 from fp8check.rules.releases.accelerate_classes import wrong_keywords
+from fp8check.rules.releases.training_arguments import MEANT
 from fp8check.rules.settings.launch import LAUNCHER_FLAGS
 from fp8check.rules.settings.script import READERS, Unevaluated, model_prepared_alone, models_in
 
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from fp8check.rules.outcome import Outcome
-    from fp8check.rules.releases.errors import ErrorCode
-    from fp8check.rules.settings.script import Call, ScriptSource
+    from fp8check.rules.releases.errors import ErrorCode, PredictedError
+    from fp8check.rules.settings.script import Call, Script, ScriptSource
     from fp8check.rules.trainers.run import Run
 
 
@@ -345,19 +346,22 @@ def object_refused(run: Run, outcome: Outcome) -> Iterator[Found]:
     claims=("ends",),
 )
 def word_refused(run: Run, outcome: Outcome) -> Iterator[Found]:
-    """A word of the command that no option of the script's parser takes.
+    """A word of the command that no option of the script's parser takes, or a keyword that its arguments had once.
 
     Why it hurts: the script ends before it does anything. A flag of the launcher that stands behind the script is the
     script's, which may have none of that name, or take other values: the examples of diffusers take no, fp16 and bf16
     for --mixed_precision.
 
     Example: `python train.py --bf16 True`, where the script has `add_argument("--bf16", action="store_true")`; or
-    `accelerate launch train.py --mixed_precision fp8`, where it parses TrainingArguments.
+    `accelerate launch train.py --mixed_precision fp8`, where it parses TrainingArguments; or
+    `SFTConfig(max_seq_length=2048)` with TRL 1.16.
 
     Write instead: `--bf16`; `accelerate launch --mixed_precision fp8 train.py`.
     """
     error = outcome.error_of("script-refuses-words") or outcome.error_of("unknown-training-key")
     flag = error.because[0].origin.flag if error is not None else None
+    if error is not None and flag is None and error.type == "TypeError":
+        yield from _argument_gone(run.script, error)
     if error is None or flag is None:
         return
     script = run.launch.script or "the script"
@@ -370,6 +374,22 @@ def word_refused(run: Run, outcome: Outcome) -> Iterator[Found]:
         fact=f"accelerate launch {flag} {script} ... is its place" if misplaced else "",
         action=dropped(str(flag)) if not misplaced else None,
     )
+
+
+def _argument_gone(script: Script, error: PredictedError) -> Iterator[Found]:
+    """A keyword of TrainingArguments or of TRL's configurations that these had once."""
+    span = error.because[0].origin.span
+    named = (
+        (call, name) for call in script.arguments for name, one in call.keywords.items() if one.origin.span == span
+    )
+    for call, name in named:
+        meant = MEANT.get(name, "")
+        yield Found(
+            f"{call.name} refuses {name}",
+            place=error.because[0],
+            label=f"{error.type}: {error.message}",
+            fact=f"its name is {meant}" if meant else "",
+        )
 
 
 @rule(

@@ -99,13 +99,21 @@ def check_deepspeed(run: Run, kind: DistributedType, stack: Stack, started: Star
             "in `train_micro_batch_size_per_gpu` in the deepspeed config file"
         )
         raise PredictedError("deepspeed-without-batch-size", "prepare", "ValueError", text, (setting,))
-    if started.kind == "NO":
-        if stack.has("mpi4py") is False:
-            raise PredictedError(
-                "deepspeed-without-launcher", "prepare", "ModuleNotFoundError", "No module named 'mpi4py'", (setting,)
-            )
-        what = "DeepSpeed is started without a launcher, and asks MPI for its rank"
-        raise Undecided(what, "the command behind torchrun, deepspeed or accelerate launch --use_deepspeed")
+    check_rank(stack, started, setting)
+
+
+def check_rank(stack: Stack, started: Started, setting: Setting) -> None:
+    """A process that no launcher told its rank: DeepSpeed asks MPI for it, by mpi4py.
+
+    So does a Trainer that gets `deepspeed` (executed: second-trainer-deepspeed-dict).
+    """
+    if started.kind != "NO":
+        return
+    if stack.has("mpi4py") is False:
+        text = "No module named 'mpi4py'"
+        raise PredictedError("deepspeed-without-launcher", "prepare", "ModuleNotFoundError", text, (setting,))
+    what = "DeepSpeed is started without a launcher, and asks MPI for its rank"
+    raise Undecided(what, "the command behind torchrun, deepspeed or accelerate launch --use_deepspeed")
 
 
 def _by_fsdp(stack: Stack, started: Started, setting: Setting) -> Started:

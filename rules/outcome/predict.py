@@ -323,7 +323,10 @@ def _by_objects(run: Run, stack: Stack, started: Started) -> Started:
 
 
 def _check_objects(run: Run, stack: Stack, started: Started, before: Started) -> None:
-    if run.script.plugins:
+    asked = run.training.deepspeed if run.launch.given and started.kind == "DEEPSPEED" else None
+    if run.script.plugins or asked is not None:
         from fp8check.rules.outcome import plugins
 
         plugins.check_deepspeed(run, started.kind, stack, before)
+        if asked is not None:
+            plugins.check_rank(stack, before, asked)

@@ -23,7 +23,7 @@ KEYWORDS: Mapping[str, frozenset[str]] = {
             *("dataloader_config", "deepspeed_plugin", "fsdp_plugin", "torch_tp_plugin", "megatron_lm_plugin"),
             *("rng_types", "log_with", "project_dir", "project_config", "gradient_accumulation_plugin"),
             *("step_scheduler_with_optimizer", "kwargs_handlers", "dynamo_backend", "dynamo_plugin"),
-            *("deepspeed_plugins"),
+            "deepspeed_plugins",
         ]
     ),
     "TERecipeKwargs": frozenset(_RECIPE),

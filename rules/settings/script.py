@@ -305,6 +305,7 @@ class Script(Record):
         several: the calls that make its Accelerator, where there are several that differ.
         plugins: the objects by which it distributes the run, by the keyword of Accelerator.
         refused: the word of the command at which its parser ends it; None where there is none.
+        arguments: the calls that make a Trainer's arguments, of transformers' own classes and TRL's.
     """
 
     mixed_precision: Setting | None = None
@@ -320,6 +321,7 @@ class Script(Record):
     plugins: Mapping[str, Setting] = {}
     refused: Setting | None = None
     uses: tuple[str, ...] = ()
+    arguments: tuple[Call, ...] = ()
 
     @classmethod
     def of(cls, source: ScriptSource) -> Script:
@@ -417,7 +419,12 @@ class Script(Record):
         """What counts of a script whose Trainer makes the Accelerator: the FP8 that it turns on by other means."""
         environment = {**script.environment, **_environment(source, None)}
         uses = tuple(one.what for one in source.trainers)
-        return cls(own=script.own, environment=environment, refused=script.refused, uses=uses)
+        taken = {f"{package}.{name}" for package in ("transformers", "trl") for name in ARGUMENTS}
+        imported = {one.rpartition(".")[2] for one in source.imports if one in taken}
+        arguments = tuple(
+            call for call in source.named(*ARGUMENTS) if call.name in imported - {*source.derived.values()}
+        )
+        return cls(own=script.own, environment=environment, refused=script.refused, uses=uses, arguments=arguments)
 
 
 def _environment(source: ScriptSource, maker: Call | None) -> dict[str, Setting]:

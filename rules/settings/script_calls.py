@@ -464,7 +464,9 @@ def _fire(follower: Follower, given: list[object], _keywords: object, _node: ast
         names = [one.arg for one in (*target.node.args.args, *target.node.args.kwonlyargs)]
         return follower.run(target, [], follower.known.of_command_line(names))
     if isinstance(target, Class) and target.members is not None:
-        made = follower.call(target, [], follower.known.of_command_line(target.members))
+        nested = {name.partition(".")[0] for name in follower.known.options if "." in name}
+        plain = [name for name in target.members if name not in nested]
+        made = follower.call(target, [], follower.known.of_command_line(plain))
         if isinstance(made, Object):
             _fill_nested(made, follower.known.options)
         return made

@@ -775,7 +775,7 @@ class Follower:
         name = self._class_of(called)
         if name:
             return self._made(name, node, keywords, positional, whole)
-        if not whole:
+        if not whole and not isinstance(called, Model):
             return self._not_known([*positional, *keywords.values()], keywords)
         return self.call(called, positional, keywords, node)
 

@@ -43,6 +43,9 @@ KEYS = names(
 RECIPES = ("tensorwise", "rowwise", "rowwise_with_gw_hp")
 # Options of `axolotl train` that accelerate launch has, too (0.19.0 cli/config_options.py, cli/args.py).
 _OWN_OPTIONS = names("gradient_accumulation_steps fsdp_version fp8_enable_fsdp_float8_all_gather debug h help")
+# What it takes as `--fp8` and `--no-fp8`, without a value: the fields of its schema that are nothing but bool
+# (0.19.0 cli/utils/args.py add_options_from_config).
+_SWITCHES = names("fp8 fp16 bfloat16 float16 fp8_enable_fsdp_float8_all_gather load_in_8bit load_in_4bit")
 # Options by which it starts something else than one training here.
 _ELSEWHERE = {
     "sweep": "starts a training for each combination of its file",
@@ -331,7 +334,13 @@ class Axolotl(HuggingFace):
     def over_the_file(cls, words: Sequence[str]) -> dict[str, Setting]:
         """See Training: what stands behind `--` is for the launcher."""
         words = list(words)
-        return super().over_the_file(words[: words.index("--")] if "--" in words else words)
+        words = words[: words.index("--")] if "--" in words else words
+        switched = {f"--{one.replace('_', '-')}": one for one in _SWITCHES}
+        found = super().over_the_file([word for word in words if _switch(word) not in switched])
+        for word in words:
+            if (name := switched.get(_switch(word))) is not None:
+                found[name] = Setting(not word.startswith("--no-"), Origin(flag=word))
+        return found
 
     @classmethod
     def launch(cls, program: str, words: Sequence[str]) -> Launch:
@@ -350,6 +359,12 @@ class Axolotl(HuggingFace):
             raise unlike(program, words[0], ("train",))
         words = list(words)
         end = words.index("--") if "--" in words else len(words)
+        valued = next(
+            (word for word in words[:end] if word[2:].partition("=")[0].replace("-", "_") in _SWITCHES and "=" in word),
+            "",
+        )
+        if valued:
+            raise Unclear(f"axolotl train takes no value behind {valued.partition('=')[0]}, and ends there")
         own = flags_among(words[:end])
         for name, what in _ELSEWHERE.items():
             if name in own:
@@ -391,3 +406,8 @@ class Axolotl(HuggingFace):
     def sample(cls, *, bf16: bool, checkpointing: bool, lora: bool) -> dict[str, object] | None:
         """Its FP8 is torchao's alone: no table of backends."""
         return None
+
+
+def _switch(word: str) -> str:
+    """A word as the flag that it sets or unsets."""
+    return f"--{word[5:]}" if word.startswith("--no-") else word

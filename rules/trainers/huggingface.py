@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.releases import behaviors
 from fp8check.rules.releases.errors import PredictedError
+from fp8check.rules.releases.training_arguments import NAMES, is_gone
 from fp8check.rules.releases.versions import at_least, parsed
 from fp8check.rules.settings.script import ARGUMENTS as CLASSES
 from fp8check.rules.settings.values import Origin, Setting
@@ -159,6 +160,7 @@ class HuggingFace(Training):
         """TrainingArguments first, then what the trainer does before Trainer.__init__."""
         environment = script.over(environment)
         self.check_file(stack, environment)
+        _check_arguments(script, stack)
         self._check_peft(stack)
         handed = self._training_arguments(stack, environment)
         yield handed
@@ -373,3 +375,27 @@ def with_precision(environment: Environment, decided: Setting) -> Environment:
     if decided is before:
         return environment
     return {**environment, "ACCELERATE_MIXED_PRECISION": decided.over(before)}
+
+
+# The fields of transformers' AcceleratorConfig, 4.45.2 to 5.24.0 (trainer_pt_utils.py).
+_OF_ACCELERATOR_CONFIG = frozenset(
+    [
+        *("split_batches", "dispatch_batches", "even_batches", "use_seedable_sampler", "non_blocking"),
+        *("gradient_accumulation_kwargs", "use_configured_state"),
+    ]
+)
+
+
+def _check_arguments(script: Script, stack: Stack) -> None:
+    """A script that makes a Trainer's arguments by a keyword that the class has no more, or never had."""
+    for call in script.arguments:
+        for name, setting in call.keywords.items():
+            if name in NAMES and is_gone(call.name, name, stack):
+                place = setting._replace(origin=setting.origin._replace(code=call.name))
+                text = f"{call.name}.__init__() got an unexpected keyword argument '{name}'"
+                raise PredictedError("unknown-training-key", "arguments", "TypeError", text, (place,))
+        given = call.keywords.get("accelerator_config")
+        for name in given.value if given is not None and isinstance(given.value, dict) else ():
+            if name not in _OF_ACCELERATOR_CONFIG:
+                text = f"AcceleratorConfig.__init__() got an unexpected keyword argument '{name}'"
+                raise PredictedError("unknown-training-key", "arguments", "TypeError", text, (given,))

@@ -9,7 +9,7 @@ from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.releases.readers import OF_ACCELERATE, STILL
 from fp8check.rules.releases.versions import at_least, parsed
 from fp8check.rules.settings.launch import Launch
-from fp8check.rules.settings.values import Origin, Setting, Undecided
+from fp8check.rules.settings.values import Origin, Setting, Undecided, is_filled_in
 from fp8check.rules.trainers.data import Detection, HandedOver, Tokens, count, exact, names, varying
 from fp8check.rules.trainers.huggingface import ARGUMENTS, HuggingFace, with_precision
 from fp8check.rules.trainers.training import number_of
@@ -334,7 +334,7 @@ class LlamaFactory(HuggingFace):
             text = "'PosixPath' object has no attribute 'read'"  # executed with 0.9.5: it wants YAML
             raise PredictedError("json-never-read", "arguments", "AttributeError", text)
         unknown = [name for name in self.top if self._is_unknown(name, stack) and not self.uses_megatron]
-        unknown += [name for name, setting in self.top.settings() if _is_second_file(setting.origin.flag or "")]
+        unknown += [name for name, setting in self.top.settings() if name not in self.known and _is_bare(name, setting)]
         allowed = environment.get("ALLOW_EXTRA_ARGS")
         if unknown and (allowed is None or str(allowed.value).lower() not in _YES):
             text = f"Some keys are not used by the HfArgumentParser: {sorted(unknown)}"
@@ -414,8 +414,8 @@ class LlamaFactory(HuggingFace):
         if not own or not own[0].endswith(_FILES):
             return settings(options(own), cls.known)
         given = [*assigned(own)]
-        given += [(word.partition(".")[0], "null", word) for word in own[1:] if _is_second_file(word)]
-        never = [name for name, _, word in given if _is_of_fp8(name) or _is_second_file(word)]
+        given += [(_key_of(word), "null", word) for word in own[1:] if _is_no_entry(word)]
+        never = [name for name, _, word in given if _is_of_fp8(name) or _is_no_entry(word)]
         return settings(given, cls.known.union(never))
 
     @classmethod
@@ -472,8 +472,20 @@ class LlamaFactory(HuggingFace):
 _FILES = (".yaml", ".yml", ".json")
 
 
-def _is_second_file(word: str) -> bool:
-    return word.endswith(_FILES) and "=" not in word and not word.startswith("-")
+def _is_no_entry(word: str) -> bool:
+    """Whether a word behind the file is no `key=value` of it: another file, a flag, or the value behind one."""
+    return bool(word) and (word.startswith("-") or "=" not in word) and not is_filled_in(word)
+
+
+def _is_bare(name: str, setting: Setting) -> bool:
+    """Whether it stands for such a word."""
+    flag = setting.origin.flag or ""
+    return _is_no_entry(flag) and _key_of(flag) == name
+
+
+def _key_of(word: str) -> str:
+    """What OmegaConf.from_cli() makes a key of: the word up to its dot, or up to its equals sign."""
+    return word.partition("=")[0].partition(".")[0]
 
 
 def _is_of_fp8(name: str) -> bool:

@@ -174,8 +174,18 @@ def test_the_launcher_exports_a_key(key: str, variable: str, value: str | None) 
                 "training": "deepspeed: ds.json\nfp16: true\n",
                 "deepspeed": json.dumps({"fp16": {"enabled": True}}),
                 "variables": {},
+                "launch": "torchrun --nproc_per_node 1 train.py",
             },
             "fp16 NO none",
+        ),
+        (
+            {
+                "training": "deepspeed: ds.json\nfp16: true\n",
+                "deepspeed": json.dumps({"fp16": {"enabled": True}}),
+                "variables": {},
+                "launch": "python train.py",
+            },
+            "ModuleNotFoundError (prepare)",
         ),
         (
             {

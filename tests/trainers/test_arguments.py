@@ -17,7 +17,13 @@ ACCELERATE = "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config: {backend
     ("trainer", "words", "expected"),
     [
         ("llamafactory", "train train.yaml fp8=true learning_rate=1e-5", {"fp8": True, "learning_rate": 1e-5}),
-        ("llamafactory", "train.yaml fp8_backend=te nonsense=1 --bf16", {"fp8_backend": "te"}),
+        ("llamafactory", "train.yaml fp8_backend=te nonsense=1 --bf16", {"fp8_backend": "te", "--bf16": None}),
+        ("llamafactory", "train.yaml --fp8 true $MORE", {"--fp8": None, "true": None}),
+        (
+            "axolotl",
+            "train ax.yaml --fp8 --no-load-in-8bit -- --mixed_precision bf16",
+            {"fp8": True, "load_in_8bit": False},
+        ),
         ("transformers", "train.yaml --bf16 False --fp16", {"bf16": False, "fp16": True}),
         (
             "transformers",

@@ -248,3 +248,44 @@ def test_flags_that_no_class_of_the_parser_has(text: str, flags: str, refused: s
     (one,) = assemble([], FACTS, launch=parse(f"accelerate launch --mixed_precision fp8 {script} {flags}"))
     error = predict(one.run).error_of("unknown-training-key")
     assert (None if error is None else error.message.rpartition(": ")[2]) == refused
+
+
+def made(text: str, packages: dict[str, str], folder: Path, launch: str = "python") -> str | None:
+    """The keyword error of a script that makes its Trainer's arguments."""
+    script = folder / "train.py"
+    script.write_text(text)
+    facts = Facts(packages={**(FACTS.packages or {}), **packages}, variables={}, gpus=FACTS.gpus)
+    (one,) = assemble([], facts, launch=parse(f"{launch} {script}"))
+    error = predict(one.run).error_of("unknown-training-key")
+    return None if error is None else error.message
+
+
+@pytest.mark.parametrize(
+    ("keywords", "release", "refused"),
+    [
+        ('evaluation_strategy="no"', "4.45.2", None),
+        ('evaluation_strategy="no"', "4.52.4", "TrainingArguments.__init__() got an unexpected keyword argument"),
+        ("no_cuda=True", "4.57.1", None),
+        ("no_cuda=True", "5.0.0", "TrainingArguments.__init__() got an unexpected keyword argument"),
+        ('accelerator_config={"split_batches": True}', "5.0.0", None),
+        ('accelerator_config={"mixed_precision": "fp8"}', "5.0.0", "AcceleratorConfig.__init__() got an unexpected"),
+    ],
+)
+def test_keywords_that_a_release_has_no_more(keywords: str, release: str, refused: str | None, tmp_path: Path) -> None:
+    """Executed: second-trainer-half-precision-backend, second-trainer-accelerator-config."""
+    text = f"from transformers import Trainer, TrainingArguments\nargs = TrainingArguments('out', {keywords})\nTrainer(args=args).train()\n"
+    said = made(text, {"transformers": release}, tmp_path)
+    assert said == refused or (said is not None and refused is not None and said.startswith(refused))
+
+
+def test_a_length_that_trl_calls_otherwise(tmp_path: Path) -> None:
+    """Executed: second-sft-length."""
+    text = "from trl import SFTConfig, SFTTrainer\nargs = SFTConfig(max_seq_length=64)\nSFTTrainer(args=args).train()\n"
+    assert made(text, {"trl": "0.18.2", "transformers": "4.57.1"}, tmp_path) is None
+    assert made(text, {"trl": "1.16.0"}, tmp_path) is not None
+    own = text.replace(
+        "args = SFT",
+        "from dataclasses import dataclass\n@dataclass\nclass Own(SFTConfig):\n    max_seq_length: int = 1\nargs = Own",
+    )
+    own = own.replace("OwnConfig", "Own")
+    assert made(own, {"trl": "1.16.0"}, tmp_path) is None
