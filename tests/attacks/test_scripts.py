@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fp8check.rules.settings.script_syntax import MAX_CHARACTERS
 from tests.attacks.lines import attack
 from tests.support.command import run
 from tests.support.service import served
@@ -560,7 +561,7 @@ def test_modules_that_do_nothing_leave_the_run_as_it_is(tmp_path: Path) -> None:
     assert [file["path"] for file in said["files"]] == ["accel.yaml", "train.py"]
 
 
-@pytest.mark.parametrize("text", [b"def (", b"\xff\xfe", b"x = 1\n" * 60_000])
+@pytest.mark.parametrize("text", [b"def (", b"\xff\xfe", b"x = 1\n" * (MAX_CHARACTERS // 6 + 1)])
 def test_a_module_that_cannot_be_read_is_no_pass(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "helpers.py").write_bytes(text)
     said = check(tmp_path, "import helpers\n" + AFTER, AMPERE)
