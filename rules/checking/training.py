@@ -31,7 +31,7 @@ _TRAINS_NOT = (
     *("eval", "infer", "generat", "predict", "download", "convert", "prepar", "preprocess", "process", "merge"),
     *("export", "test", "bench", "plot", "serve", "vllm", "tokeniz", "upload", "setup", "install", "demo", "data"),
     *("submit", "job", "visualiz", "extract", "filter", "analy", "cleanup", "parse", "labelling", "labeling"),
-    *("web", "gradio", "sklearn", "slurm", "chatbot", "sampl", "label", "caption", "annotat", "mining"),
+    *("web", "gradio", "interactive", "sklearn", "slurm", "chatbot", "sampl", "label", "caption", "annotat", "mining"),
 )
 _BEGINS_NOT = (
     *("eval", "infer", "generate", "predict", "download", "convert", "prepare", "preprocess", "merge", "export"),
@@ -63,11 +63,13 @@ _COMPUTING = ("pipeline", "generate", "infer", "predict", "decode")
 _LEARNING = ("train", "tune", "optim", "loss", "learn", "epoch", ".fit(", "sft", "dpo", "ppo", "reward")
 # Classes of arguments: programs that evaluate are handed those of a Trainer, too.
 _ARGUMENTS = ("Arguments", "Config")
+# Those that say in which precision a program computes, which one that generates has, too.
+_PRECISION = frozenset(("bf16", "fp16", "mixed_precision"))
 # Flags of programs that generate, or evaluate what is generated.
 _GENERATES = frozenset(
     (
         *("do_sample", "max_new_tokens", "generation_only", "allow_code_execution", "n_samples", "num_fewshot"),
-        *("save_generations", "load_generations_path", "metric_output_path", "gen_len"),
+        *("save_generations", "load_generations_path", "metric_output_path", "gen_len", "beam", "lenpen"),
     )
 )
 # Flags of programs that train, too, and with which they do not.
@@ -163,7 +165,7 @@ def _only_measures(launch: Launch) -> bool:
 
 def _only_generates(launch: Launch) -> bool:
     """Whether the flags are those of a program that generates, and none is one of a training."""
-    return bool(_flags(launch) & _GENERATES) and not _has_flags(launch)
+    return bool(_flags(launch) & _GENERATES) and not _has_flags(launch, _FLAGS - _PRECISION)
 
 
 def _only_evaluates(launch: Launch) -> bool:
@@ -313,8 +315,8 @@ def _flags(launch: Launch) -> set[str]:
     return {word.partition("=")[0].lstrip("-").replace("-", "_") for word in launch.arguments if word[:1] == "-"}
 
 
-def _has_flags(launch: Launch) -> bool:
+def _has_flags(launch: Launch, flags: frozenset[str] = _FLAGS) -> bool:
     keys = [word.partition("=")[0] for word in launch.arguments if "=" in word]  # of Hydra: trainer.nnodes=2
-    return bool(_flags(launch) & _FLAGS) or any(
+    return bool(_flags(launch) & flags) or any(
         key.startswith("trainer.") or key.endswith("train_files") for key in keys
     )

@@ -131,6 +131,8 @@ def _starts(name: str) -> bool:
     words = [word.lower() for word in _WORD.findall(name)]
     if not words or words[-1] in _THINGS:
         return False
+    if name[:1].isupper() and len(words) > 1 and "_" not in name:  # a class is made: PretrainTaskManager()
+        return False
     if words[0] in _BEGINS or (words[-1] in ("train", "finetune") and words[0] not in _ASKS):
         return True
     return words[0] in _DOES and any(word in _TRAINING for word in words[1:])
