@@ -241,6 +241,18 @@ class Unclear(LaunchError):
     """A launch command that is one, and of which it is not known what it starts."""
 
 
+class Elsewhere(Unclear):
+    """A command that is handed to another machine.
+
+    Attributes:
+        words: what is handed over, as it is written.
+    """
+
+    def __init__(self, message: str, words: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.words = words
+
+
 class Foreign(Unclear):
     """A command that trains by a tool that is not known here."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.settings.command import split
-from fp8check.rules.settings.launch import NotARun, Unclear
+from fp8check.rules.settings.launch import Elsewhere, NotARun, Unclear
 from fp8check.rules.settings.values import whole_number
 
 TYPE_CHECKING = False
@@ -205,11 +205,10 @@ def remote(inside: Inside, given: Given) -> Inside:
     return inside._replace(variables={}).around(environment=given.name, machine=given.name, hides=given.name)
 
 
-def ssh(inside: Inside, given: Given) -> Inside:  # noqa: ARG001  one of the effects
+def ssh(inside: Inside, given: Given) -> Inside:
     """It starts the command on another machine."""
-    raise Unclear(
-        f"{given.name} starts it on another machine, whose files are not here: fp8check has to be started there"
-    )
+    why = f"{given.name} starts it on another machine, whose files are not here: fp8check has to be started there"
+    raise Elsewhere(why, inside.words)
 
 
 def shell(inside: Inside, given: Given) -> Inside:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.settings.command import SEVERAL, module_as_command, one_line, split, started_by
-from fp8check.rules.settings.launch import HERE, LAUNCHERS, Foreign, Launch, LaunchError, NotARun, Unclear
+from fp8check.rules.settings.launch import HERE, LAUNCHERS, Elsewhere, Foreign, Launch, LaunchError, NotARun, Unclear
 from fp8check.rules.trainers.registry import BY_MODULE, BY_PROGRAM, PROGRAMS, of_program
 
 TYPE_CHECKING = False
@@ -88,11 +88,25 @@ def of_words(words: Sequence[str], variables: Mapping[str, str], trainer: type[T
     except Unclear as reason:
         if not isinstance(reason, Foreign) and not _names_a_launch(words):
             raise NotARun(str(reason)) from None
+        if isinstance(reason, Elsewhere) and _starts_nothing(reason.words, trainer):
+            raise NotARun(str(reason)) from None
         return Launch("", variables=dict(variables), unknown=str(reason))
     if launch.script in _LEFT_OUT and launch.tool != "python":
         why = f"what {launch.script} stands for is not known: a page leaves out what is started"
         return Launch("", variables=inside.variables, unknown=why)
     return launch._replace(variables=inside.variables, surroundings=inside.surroundings)
+
+
+def _starts_nothing(words: Sequence[str], trainer: type[Training] | None) -> bool:
+    """Whether what another machine is handed is known to be no run: pdsh -w HOSTS "pip install deepspeed"."""
+    try:
+        variables, inner = split(" ".join(words))
+        of_words(inner, variables, trainer)
+    except NotARun:
+        return True
+    except LaunchError:
+        pass
+    return False
 
 
 def _names_a_launch(words: Sequence[str]) -> bool:

@@ -107,6 +107,7 @@ PERHAPS = {
     "setattr": "setattr(cfg, 'fp8', True)",
 }
 NEVER = {
+    "a sampler": "from torch.utils.data import RandomSampler\ns = RandomSampler(d)\nt = own.numSamples(d)",
     "mxfp4": "from transformers import Mxfp4Config\nc = Mxfp4Config(dequantize=True)\nload(quantization_config=c)",
     "annotations": "x: Float8Tensor\ndef g(y: te.Linear) -> Float8Tensor:\n    pass",
     "options alone": "import torchao.float8 as f\nc = f.Float8LinearConfig()",

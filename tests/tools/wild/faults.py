@@ -425,6 +425,8 @@ def both_precisions(copy: Copy) -> Place | None:
 def variable_that_nobody_expands(copy: Copy) -> Place | None:
     if copy.dialect not in ("trl", "transformers"):
         return None
+    # A file that no command hands to the run may be one for envsubst.
+    copy.launch = f"accelerate launch t.py {copy.paths[TRAINING]}"
     return copy.write(TRAINING, "output_dir", "$OUTPUT_DIR/run")
 
 
