@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     _Located = ast.expr | ast.stmt | ast.keyword
 
-_WORD = r"fp8|float8|f8e[45]m|e4m3|e5m2|mxfp(?!_?4)|nvfp4|scaled_mm|scaled_grouped_mm|ms_?amp(?!l)|transformer[-_]?engine"  # RandomSampler is none
+# A sampler has "mSamp" in it.
+_WORD = r"fp8|float8|f8e[45]m|e4m3|e5m2|mxfp(?!_?4)|nvfp4|scaled_(?:grouped_)?mm|ms_?amp(?!l)|transformer[-_]?engine"
 _SPELLED = r"-{0,2}(?:fp8|float8|mxfp(?!_?4)|nvfp4|e4m3|e5m2|transformer[-_]engine)[\w.=-]*"
 _PACKAGES = ("torchao", "transformer_engine", "transformer_engine_torch", "msamp")
 # Their names alone change nothing: they are looked at where they are used.
