@@ -145,3 +145,43 @@ def test_a_trainers_script_with_modules(folder: Path, follow: bool) -> None:
     (one,) = assemble([training], Facts(), launch=parse_launch("python train.py"), follow=follow)
     assert [own.span.file for own in one.run.script.own] == ["m.py"] * follow
     assert one.documents[1 + follow :] == () if not follow else one.documents[-1].path == "m.py"
+
+
+HELP = """from accelerate import Accelerator
+from accelerate.utils import TERecipeKwargs
+
+PRECISION = "fp8"
+
+
+def make(precision):
+    if precision == "fp8":
+        return Accelerator(mixed_precision=precision, kwargs_handlers=[TERecipeKwargs()])
+    return Accelerator(mixed_precision=precision)
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "precision", "handler"),
+    [
+        ("from m import PRECISION, make\nmake(PRECISION)\n", "fp8", "TERecipeKwargs"),
+        ("from m import make\nmake('bf16')\n", "bf16", None),
+        ("from m import make\n\ndef main():\n    return make('fp8')\n\nmain()\n", "fp8", "TERecipeKwargs"),
+        ("from o import again\nagain()\n", "fp8", "TERecipeKwargs"),
+        # Where it is not sure which one is made, or what is set before, it is left open.
+        ("from m import make\nmake('bf16')\nmake('fp8')\n", None, None),
+        ("from m import make\nif x():\n    make('fp8')\n", None, None),
+        ("from m import make\nimport os\nos.environ['ACCELERATE_FP8_BACKEND'] = 'AO'\nmake('bf16')\n", None, None),
+        ("import m\nm.make('bf16')\n", None, None),
+        ("from m import make\nmake(x)\n", None, None),
+    ],
+)
+def test_an_accelerator_that_a_module_makes(
+    script: str, precision: str | None, handler: str | None, folder: Path
+) -> None:
+    """Executed: second-two-files, second-package."""
+    (folder / "m.py").write_text(HELP)
+    (folder / "o.py").write_text("from m import make\n\n\ndef again():\n    return make('fp8')\n")
+    made = imported(script).script
+    assert (made.unknown == "") is (precision is not None), made.unknown
+    assert (None if made.mixed_precision is None else made.mixed_precision.value) == precision
+    assert made.handler == handler

@@ -346,9 +346,10 @@ def object_refused(run: Run, outcome: Outcome) -> Iterator[Found]:
     claims=("ends",),
 )
 def word_refused(run: Run, outcome: Outcome) -> Iterator[Found]:
-    """A word of the command that no option of the script's parser takes, or a keyword that its arguments had once.
+    """A word of the command that no option of the script's parser takes.
 
-    Why it hurts: the script ends before it does anything. A flag of the launcher that stands behind the script is the
+    Why it hurts: the script ends before it does anything. So it does at a keyword that TrainingArguments or a class of
+    TRL had once, and has no more. A flag of the launcher that stands behind the script is the
     script's, which may have none of that name, or take other values: the examples of diffusers take no, fp16 and bf16
     for --mixed_precision.
 

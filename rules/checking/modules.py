@@ -13,7 +13,7 @@ from fp8check.rules.reading.kind import Kind
 from fp8check.rules.reading.limits import MAX_BYTES
 from fp8check.rules.record import Record
 from fp8check.rules.settings.script import Script, options_of
-from fp8check.rules.settings.script_known import Start, known
+from fp8check.rules.settings.script_known import Start, known, through_module
 from fp8check.rules.trainers.deciding import TOOLS
 from fp8check.rules.trainers.registry import TRAINERS
 from fp8check.rules.trainers.run import Unread
@@ -59,9 +59,13 @@ def with_modules(source: ScriptSource, start: Start = _ALONE) -> Imported:
     sources, unread = _modules(source)
     options = options_of([source, *sources], start.words, start.variables)
     script = Script.of(known(source, sources, start))
+    through = through_module(source, sources, start)
+    if through is not None:
+        script = Script.of(through[0]).through(through[1])
     documents: list[Document] = []
     for module in sources:
-        script, before = script.importing(module.with_options(options)), script
+        made = through[1] if through is not None and through[1].path == module.path else module.with_options(options)
+        script, before = script.importing(made, decided=through is not None), script
         if script is not before:
             documents.append(Document(module.path, module.text, "python", None, loader="python", kind=Kind("script")))
     return Imported(script, tuple(documents), tuple(unread), tuple(sources))

@@ -230,7 +230,7 @@ def _to_arguments(outcome: Outcome) -> Generator[Outcome, None, tuple[Outcome, S
     for handed in training.hand_over(stack, launched.environment, run.script):
         yield (outcome := outcome._replace(environment=handed.environment))
     started = training.distribute(stack, launched._replace(environment=handed.environment))
-    started = _by_objects(run, stack, started)
+    started = _by_variable(_by_objects(run, stack, started))
     yield (outcome := outcome._replace(environment=started.environment, accelerator_arguments=handed.arguments))
     return outcome, launched, started, handed.arguments
 
@@ -322,8 +322,30 @@ def _by_objects(run: Run, stack: Stack, started: Started) -> Started:
     return plugins.distribute(run, stack, started)
 
 
+def _by_variable(started: Started) -> Started:
+    """A variable that another run left makes Accelerator one of DeepSpeed (accelerator.py __init__).
+
+    Raises:
+        Undecided: there are several processes; what the defaults of its plugin make of them is not modeled.
+    """
+    left = _left_over(started)
+    if left is None:
+        return started
+    if started.kind == "MULTI_GPU":
+        what = f"{left.origin.describe()} makes it a run of DeepSpeed, with a plugin of defaults"
+        raise Undecided(what, "the command without that variable")
+    return started._replace(kind="DEEPSPEED", fsdp_version=None)
+
+
+def _left_over(started: Started) -> Setting | None:
+    left = started.environment.get("ACCELERATE_USE_DEEPSPEED")
+    plain = started.kind in ("NO", "MULTI_GPU") and left is not None and str(left.value).lower() == "true"
+    return left if plain else None
+
+
 def _check_objects(run: Run, stack: Stack, started: Started, before: Started) -> None:
     asked = run.training.deepspeed if run.launch.given and started.kind == "DEEPSPEED" else None
+    asked = asked or _left_over(before)
     if run.script.plugins or asked is not None:
         from fp8check.rules.outcome import plugins
 

@@ -399,13 +399,30 @@ class Script(Record):
         own = {name: setting.over(environment.get(name)) for name, setting in self.environment.items()}
         return {n: one for n, one in {**environment, **own}.items() if one.is_later or one.value is not None}
 
-    def importing(self, module: ScriptSource) -> Script:
-        """The script with what a module beside it does, where that matters; else itself."""
+    def through(self, module: ScriptSource) -> Script:
+        """The script whose Accelerator is made by a module beside it."""
+        made = Script.of(module)
+        return self._replace(
+            mixed_precision=made.mixed_precision,
+            handler=made.handler,
+            handler_arguments=made.handler_arguments,
+            plugins=made.plugins,
+            models=max(self.models, made.models),
+            prepares_together=self.prepares_together and made.prepares_together,
+            unknown=self.unknown or made.unknown,
+        )
+
+    def importing(self, module: ScriptSource, *, decided: bool = False) -> Script:
+        """The script with what a module beside it does, where that matters; else itself.
+
+        Args:
+            decided: whether it is known which module makes its Accelerator.
+        """
         alone = self.source is not None and self.source.accelerator is not None
         made = module.named("Accelerator") if alone else module.named("Accelerator", *ARGUMENTS, *PARSERS)
         made = tuple(call for call in made if not (alone and call.fallback))
         unknown = self.unknown
-        if made and not unknown:
+        if made and not unknown and not decided:
             call = made[0]
             unknown = f"{call.span.file}:{call.span.line} makes {call.name}, in a module that the script imports"
         variables = _environment(module, None)

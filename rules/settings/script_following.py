@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from fp8check.rules.settings.script_values import UNKNOWN
 
 TYPE_CHECKING = False
@@ -50,6 +52,7 @@ class Known:
         packages: whether packages can be imported, by their names; one that is not there is not known.
         path: the script's own.
         written: files that the script writes.
+        modules: those beside the script, by their paths; none where they are not followed.
         defaults: what options are where the command does not set them, of those whose default is no literal.
         commands: the functions that are commands of an object, with their names, by where that is made.
     """
@@ -67,7 +70,9 @@ class Known:
         reads: bool = False,
         packages: Mapping[str, bool] | None = None,
         path: str = "train.py",
+        modules: Mapping[str, str] | None = None,
     ) -> None:
+        self.modules = modules or {}
         self.reads, self.packages, self.path = reads, packages or {}, path
         self.written: set[str] = set()
         self.variables, self.gpus, self.words, self.launched = variables, gpus, words, launched
@@ -76,6 +81,21 @@ class Known:
         self.options = options_of(words)
         self.commands: dict[tuple[int, int], list[tuple[str, Function]]] = {}
         self.arguments: object = UNKNOWN if words is None else [path, *words]
+
+    def module(self, dotted: str, importer: str) -> str | None:
+        """The path of a module beside the script, as another imports it; None where it is none, or several are."""
+        name = dotted.lstrip(".")
+        level = len(dotted) - len(name)
+        stem = name.replace(".", "/")
+        folder = os.path.dirname(importer)
+        for _ in range(level - 1):
+            folder = os.path.dirname(folder)
+        ends = (f"{stem}.py", f"{stem}/__init__.py")
+        if level:
+            wanted = {os.path.normpath(os.path.join(folder, one)) for one in ends}
+            return next((path for path in self.modules if os.path.normpath(path) in wanted), None)
+        found = [path for path in self.modules if path in ends or path.endswith(tuple(f"/{one}" for one in ends))]
+        return found[0] if len(found) == 1 else None
 
     def of_command_line(self, names: Sequence[str]) -> dict[str, object]:
         """The options of these names."""

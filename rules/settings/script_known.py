@@ -15,6 +15,7 @@ from fp8check.rules.settings.script import (
     DECIDING,
     HANDLERS,
     OTHER_HANDLERS,
+    PARSERS,
     PLUGIN_CLASSES,
     READERS,
     Call,
@@ -78,6 +79,31 @@ def known(source: ScriptSource, modules: Sequence[ScriptSource], start: Start) -
     return plain if followed is None else _Refining(plain, followed).source()
 
 
+def through_module(
+    source: ScriptSource, modules: Sequence[ScriptSource], start: Start
+) -> tuple[ScriptSource, ScriptSource] | None:
+    """A script whose only Accelerator is made in a module beside it, and that module, as they are started like that.
+
+    None where that is not sure: several may be made, or the script or a module sets variables.
+    """
+    making = [one for one in modules if one.named("Accelerator")]
+    if not making or source.named(*READERS) or any(one.named(*ARGUMENTS, *PARSERS) for one in modules):
+        return None
+    followed = _follow(source, modules, start, into={one.path: one.text for one in modules})
+    if followed is None or followed.environment:
+        return None
+    met = [(one, followed.modules[one.path]) for one in making if one.path in followed.modules]
+    made = [(one, each, seen) for one, each in met for seen in each.seen.values() if seen[0].made.name == "Accelerator"]
+    if len(made) != 1 or len(made[0][2]) != 1 or not made[0][2][0].sure:
+        return None
+    module, its, (met_once,) = made[0]
+    start_of_call = Source(module.path, module.text).offset_of(met_once.made.line, met_once.made.column)
+    calls = tuple(one for one in module.calls if one.name != "Accelerator" or one.span.start == start_of_call)
+    refined = _Refining(module._replace(calls=calls), its).source()
+    call = refined.accelerator
+    return None if call is None else (_Refining(source, followed).source(), refined)
+
+
 def _is_open(source: ScriptSource) -> bool:
     """Whether its text alone leaves something open that may be told by following it."""
     made = source.named(*READERS)
@@ -94,7 +120,10 @@ def _is_unevaluated(call: Call) -> bool:
     return any(isinstance(one.value, Unevaluated) for one in call.keywords.values())
 
 
-def _follow(source: ScriptSource, modules: Sequence[ScriptSource], start: Start) -> Followed | None:
+def _follow(
+    source: ScriptSource, modules: Sequence[ScriptSource], start: Start, into: Mapping[str, str] | None = None
+) -> Followed | None:
+    """What came of following the script, and `into` these modules."""
     from fp8check.rules.settings.script_following import Known
     from fp8check.rules.settings.script_run import follow
 
@@ -114,6 +143,7 @@ def _follow(source: ScriptSource, modules: Sequence[ScriptSource], start: Start)
         reads=start.reads,
         packages=start.packages,
         path=source.path,
+        modules=into,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # those of the script: it was parsed before

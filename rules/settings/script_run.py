@@ -104,6 +104,7 @@ class Followed(Record):
         lines: those that the script comes to.
         told: whether a word as "fp8" is handed to something of which nothing is known.
         steps: the backward passes.
+        modules: what came of following its modules, by their paths.
     """
 
     seen: Mapping[tuple[int, int], Sequence[Seen]]
@@ -112,6 +113,7 @@ class Followed(Record):
     lines: frozenset[int]
     told: bool
     steps: Sequence[Step]
+    modules: Mapping[str, Followed] = {}
 
 
 class _TooLong(Exception):
@@ -138,6 +140,11 @@ def follow(tree: ast.Module, watched: Mapping[str, str], known: Known, prefixes:
         frozenset(follower.lines),
         follower.told,
         tuple(follower.steps),
+        {
+            path: Followed(seen, (), {}, frozenset(lines), follower.told, ())
+            for path, (seen, lines) in follower.files.items()
+            if path
+        },
     )
 
 
@@ -153,6 +160,8 @@ class Follower:
         without_grad: how many blocks that keep no gradients lie around.
         top: the names of the script.
         known: what is known of the run.
+        files: the calls that were met and the lines, of each file by its path; "" is the script, and `seen` and `lines`
+            are those of the file that is followed.
     """
 
     def __init__(self, watched: Mapping[str, str], known: Known, prefixes: tuple[str, ...]) -> None:
@@ -164,6 +173,9 @@ class Follower:
         self.steps: list[Step] = []
         self.without_grad = 0
         self.top = Scope()
+        self.files: dict[str, tuple[dict[tuple[int, int], list[Seen]], set[int]]] = {"": (self.seen, self.lines)}
+        self._file = ""  # whose statements are followed
+        self._scopes: dict[str, Scope] = {}  # of the modules
         self._watched = watched
         self._steps = 0
         self._depth = 0
@@ -240,7 +252,8 @@ class Follower:
 
     def _if(self, node: ast.If, scope: Scope) -> End:
         test = truth(self.held(self.value(node.test, scope)))
-        self._tests.setdefault(id(node), (node, set()))[1].add(test)
+        if not self._file:
+            self._tests.setdefault(id(node), (node, set()))[1].add(test)
         if test is not None:
             return self.block(node.body if test else node.orelse, scope)
         return self._both([node.body, node.orelse], scope)
@@ -411,9 +424,29 @@ class Follower:
 
     def _import_from(self, node: ast.ImportFrom, scope: Scope) -> End:
         module = "." * node.level + (node.module or "")
+        beside = self._module(module)
         for alias in node.names:
-            self.set_name(alias.asname or alias.name, Named(f"{module}.{alias.name}"), scope)
+            value = Named(f"{module}.{alias.name}") if beside is None else beside.names.get(alias.name, UNKNOWN)
+            self.set_name(alias.asname or alias.name, value, scope)
         return ""
+
+    def _module(self, dotted: str) -> Scope | None:
+        """The names of a module beside the script, which is followed once; None where it is none."""
+        path = self.known.module(dotted, self._file or self.known.path) if self.known.modules else None
+        if path is None:
+            return None
+        if path not in self._scopes:
+            self._scopes[path] = scope = Scope(path=path)
+            before = self._enter(path)
+            self.block(ast.parse(self.known.modules[path]).body, scope)
+            self._enter(before)
+        return self._scopes[path]
+
+    def _enter(self, path: str) -> str:
+        """Go on in another file; returns the one before."""
+        before, self._file = self._file, path
+        self.seen, self.lines = self.files.setdefault(path, ({}, set()))
+        return before
 
     def _expression(self, node: ast.Expr, scope: Scope) -> End:
         value = self.value(node.value, scope)
@@ -601,7 +634,7 @@ class Follower:
                 return here.names[node.id]
             here = here.outer
         if node.id in _OF_MODULE:
-            return "__main__" if node.id == "__name__" else self.known.path
+            return (self._file or self.known.path) if node.id == "__file__" else self._file or "__main__"
         return Named(node.id) if node.id in script_calls.BUILTINS or node.id in self._watched else UNKNOWN
 
     def _attribute(self, node: ast.Attribute, scope: Scope) -> object:
@@ -826,6 +859,8 @@ class Follower:
 
     def went_back(self, output: Output, line: int) -> None:
         """A backward pass of what a forward pass returned."""
+        if self._file:  # of a module nothing is said
+            output, line = Output(UNKNOWN, grad=True), 0
         self.steps.append(Step(output.training, output.grad, output.handed, self._maybe <= self._loops, line))
 
     def set_mode(self, model: Model, training: object) -> None:
@@ -863,6 +898,7 @@ class Follower:
         self._fill(scope, function, given, keywords)
         body = function.node.body
         self._depth += 1
+        before = self._enter(function.scope.path) if function.scope.path != self._file else self._file
         self.without_grad += function.without_grad
         self._returned.append([])
         if isinstance(body, list):
@@ -871,6 +907,8 @@ class Follower:
             end, value = "return", self.value(body, scope)
             self._returned[-1].append(value)
         self._depth -= 1
+        if before != self._file:
+            self._enter(before)
         self.without_grad -= function.without_grad
         returned = self._returned.pop()
         if end != "return":

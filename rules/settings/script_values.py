@@ -35,13 +35,18 @@ class Named(Record):
 
 
 class Scope:
-    """The names of a module, a function or a class that is followed."""
+    """The names of a module, a function or a class that is followed.
 
-    __slots__ = ("names", "outer", "shared")
+    Attributes:
+        path: the module's; "" in the script itself.
+    """
 
-    def __init__(self, outer: Scope | None = None) -> None:
+    __slots__ = ("names", "outer", "path", "shared")
+
+    def __init__(self, outer: Scope | None = None, path: str = "") -> None:
         self.names: dict[str, object] = {}
         self.outer = outer
+        self.path: str = path if outer is None else outer.path
         self.shared: dict[str, Scope] = {}  # names that `global` and `nonlocal` put elsewhere
 
     def leave(self, names: dict[str, object]) -> None:

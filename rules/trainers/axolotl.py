@@ -244,6 +244,10 @@ class Axolotl(HuggingFace):
         if wrong is not None:
             text = f"fp8_config: {wrong.value!r} is not permitted"
             raise PredictedError("axolotl-recipe-refused", "arguments", "ValidationError", text, (wrong,))
+        bits = self.switched_on("load_in_8bit") or self.switched_on("load_in_4bit")
+        if bits is not None and not self.uses_lora:  # utils/schemas/peft.py validate_adapter
+            text = "load_in_8bit and load_in_4bit are not supported without setting an adapter for training."
+            raise PredictedError("quantized-without-adapters", "arguments", "ValidationError", text, (bits,))
         fp8 = self.switched_on("fp8")
         if fp8 is None:
             return

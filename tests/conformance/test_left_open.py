@@ -23,6 +23,17 @@ NAMED = {
     "two GPUs in one process": "one process sees 2 GPUs",
     "a launcher that is started": "what the outer accelerate launch starts",
     "what the shell has in PRECISION": "train.py",
+    "the script asks for a key": "train.py passes",
+    "a shell script that the command names": "run.sh checks the launch lines in it",
+    "handlers that Accelerator refuses": "train.py passes kwargs_handlers",
+    "a word that names no method": "train.py passes",
+    "a value behind a switch": "axolotl train takes no value behind --",
+    "a configuration of torchao": "Float8LinearConfig.from_recipe_name",
+    "what Accelerate's FP8 makes": "a base that is quantized",
+    "the script that the command names": "src/train.py: no such file",
+    "the program that the shell finds": "llamafactory-cli: no such file",
+    "a flag that is not torchrun's": "torchrun has a flag that is not known here: --mixed_precision",
+    "a variable that the script sets": "may set ACCELERATE_MIXED_PRECISION",
 }
 
 

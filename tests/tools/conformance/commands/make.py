@@ -7,7 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from tests.tools.conformance import stacks
-from tests.tools.conformance.commands import first_tries, programs, scripted
+from tests.tools.conformance.commands import first_tries, programs, scripted, second_tries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -36,7 +36,7 @@ UNDECIDED = {
 def everything() -> list[Case]:
     """All of them, each with an id of its own."""
     made = [*_trl(), *_scripts(), *_factory(), *_nested(), *_wrapped(), *_flags(), *_axolotl(), *_machines(), *_mixed()]
-    made += [*_scripted(), *_checkpointed(), *_first_tries()]
+    made += [*_scripted(), *_checkpointed(), *_first_tries(), *_second_tries()]
 
     assert len({case["id"] for case in made}) == len(made)
     return made
@@ -939,3 +939,18 @@ def _scripted() -> Iterator[Case]:
 def _first_tries() -> Iterator[Case]:
     for identity, stack, command, files in first_tries.commands(lf("sft"), NEW, OLD, FACTORIES, AXOLOTL):
         yield new(identity, first_tries.KIND, stack, command, files=files)
+
+
+def _second_tries() -> Iterator[Case]:
+    for name, one in second_tries.everything():
+        case = new(
+            f"second-{name}",
+            second_tries.KIND,
+            one.stack,
+            one.command,
+            files=dict(one.files),
+            default_file=one.default_file,
+            variables=dict(one.variables),
+            gpus=list(one.gpus),
+        )
+        yield {**case, "undecided": second_tries.undecided(name)}
