@@ -228,7 +228,7 @@ WRAPPERS: Mapping[str, Entry] = {
         ("new-session", "new", "new-window", "neww", "split-window", "splitw", "send-keys", "send", "respawn-pane"),
         _wrapper("-s -t -n -c -x -y -F -e -l -p", "-d -A -D -P -X -h -v -b -f -k -l -R -M", 0, effects.one_text),
     ),
-    "screen": _wrapper("-S -t -h -c -e -s -T -p", "-d -m -D -L -A -U -a -i -q -r -x -X -wipe", 0, effects.one_text),
+    "screen": _wrapper("-S -t -h -c -e -s -T -p", "-d -m -D -R -L -A -U -a -i -q -r -x -X -wipe", 0, effects.one_text),
     "xargs": _wrapper(
         "-I -n -P -L -a -d -E -s --max-args --max-procs --replace --max-lines --arg-file --delimiter",
         "-0 -r -t -p -x --null --no-run-if-empty --verbose",
