@@ -7,7 +7,7 @@ import os
 from fp8check.rules.reading.kind import SHELLS
 from fp8check.rules.reading.shell import Arithmetic, Branch, Command, Enter, Leave
 from fp8check.rules.record import Record
-from fp8check.rules.settings.shell_blocks import Block, hangs_on, tested
+from fp8check.rules.settings.shell_blocks import Block, hangs_on, is_wanted, tested
 from fp8check.rules.settings.shell_builtins import BUILTINS, FILLING, Builtins, Session, names_set
 from fp8check.rules.settings.shell_lines import Changed, Line, Place, where_of
 from fp8check.rules.settings.shell_scope import (
@@ -231,6 +231,7 @@ class _Walk:
                 runs = tested(self._items, at, self._expander.assumed)
             elif item.kind == "loop" and self._never_runs(item, at):
                 runs = False
+                self._wants_arguments(item, at)
             blocks.append(Block(item, self._scope.mark(), runs, self._expander.assumed))
             if item.kind == "loop" and runs is None:
                 self._loop(item, at)
@@ -269,6 +270,14 @@ class _Walk:
             self._scope.put(enter.name, value_of(fields[0]))
         elif enter.name:
             self._scope.spoil(enter.name, f"the loop in line {line} runs over it")
+
+    def _wants_arguments(self, enter: Enter, at: int) -> None:
+        """What a loop over the arguments sets, and without which the script ends, one of them holds: it is started so."""
+        for name in self._set_between(at, enter.leave):
+            value = self._scope.get(name)
+            is_empty = isinstance(value, tuple) and not text_of(value) and not why_of(value)
+            if is_empty and is_wanted(name, self._script.text):
+                self._scope.spoil(name, "it is an argument of the script")
 
     def _set_between(self, begin: int, end: int) -> set[str]:
         """The variables that commands set between two places of the script."""

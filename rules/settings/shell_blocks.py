@@ -74,6 +74,13 @@ class Block:
                 scope.export(name)
 
 
+def is_wanted(name: str, text: str) -> bool:
+    """Whether a script says that it ends where a variable is empty: if [[ -z "$NAME" ]]; then ... exit 1; fi."""
+    import re
+
+    return re.search(rf'-z\s+"?\$\{{?{re.escape(name)}\b(?:(?!\bfi\b).){{0,500}}?\bexit\b', text, re.DOTALL) is not None
+
+
 def _is_same(held: Sequence[Held | None]) -> bool:
     """Whether these are all the same known text."""
     values = [None if one is None else one.value for one in held]

@@ -136,6 +136,15 @@ def test_files_that_are_read_as_a_part_of_a_script(text: str, expected: list[str
         ("A=0; while getopts a:b opt; do A=1; done; run $A", ["run 0"]),
         ("f() { A=0; while getopts a:b opt; do A=1; done; run $A; }; f x", ["run ${A}?"]),
         ("A=0; while [ $# -gt 0 ]; do A=$1; shift; done; run $A", ["run 0"]),
+        (
+            "A=''; while [ $# -gt 0 ]; do A=$2; shift; done; if [[ -z $B || -z \"$A\" ]]; then echo x; exit 1; fi; run c/$A.y",
+            ["run c/${A}.y?"],
+        ),
+        (
+            'A=; while [ $# -gt 0 ]; do A=$2; shift; done; if [ -z "$A" ]; then A=8; fi; false && exit; run $A',
+            ["run 8"],
+        ),
+        ("A=; while [ $# -gt 0 ]; do A=$2; shift; done; run x$A", ["run x"]),
         ("A=0; until [ $# = 0 ]; do A=$1; shift; done; run $A", ["run 0"]),
         ('A=0; for x in "$@"; do A=1; done; run $A', ["run 0"]),
         ("A=0; for x; do A=1; done; run $A", ["run 0"]),
