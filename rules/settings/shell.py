@@ -272,7 +272,7 @@ class _Walk:
             self._scope.spoil(enter.name, f"the loop in line {line} runs over it")
 
     def _wants_arguments(self, enter: Enter, at: int) -> None:
-        """What a loop over the arguments sets, and without which the script ends, one of them holds: it is started so."""
+        """What a loop over the arguments sets, and without which the script ends, is one of them: so it is started."""
         for name in self._set_between(at, enter.leave):
             value = self._scope.get(name)
             is_empty = isinstance(value, tuple) and not text_of(value) and not why_of(value)
