@@ -87,6 +87,8 @@ _BY_CODE: Mapping[str, Moves] = {
     "bias-of-head": (steps.head_called, *_BACKEND, *_STACK),
     "unknown-config-key": (entries.refused_gone, *_STACK),
     "unknown-training-key": (entries.refused_gone, launching.words_gone, *_STACK),
+    "wrong-keyword": (entries.refused_gone,),
+    "accumulation-twice": (entries.refused_gone,),
     "FP338": (launching.words_gone, launching.flags_off),
     "processes-not-given": (entries.processes, strategies.other_strategy),
     "te-without-fp8-module": (*_STACK, stacks.fitting_te, *_BACKEND),

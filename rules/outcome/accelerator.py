@@ -157,7 +157,7 @@ def _check_both_ways(maker: Call | None) -> None:
         "You can only pass one of `gradient_accumulation_steps` and `gradient_accumulation_plugin`. Please only pass "
         "in the created `GradientAccumulationPlugin` object."
     )
-    raise PredictedError("accumulation-twice", "accelerator", "ValueError", text, (steps, plugin))
+    raise PredictedError("accumulation-twice", "accelerator", "ValueError", text, (steps,))
 
 
 def _check_twice(run: Run) -> None:

@@ -9,6 +9,7 @@ from fp8check.rules.moves.strategies import SHARDING
 from fp8check.rules.outcome import step
 from fp8check.rules.outcome.accelerator import can_fp8
 from fp8check.rules.outcome.memory import OF_LARGEST, predict_memory, usable
+from fp8check.rules.outcome.prepare import never_prepared
 from fp8check.rules.outcome.processes import ONE_A_GPU
 from fp8check.rules.record import Record
 from fp8check.rules.settings.values import Setting, Undecided
@@ -228,7 +229,7 @@ def _not_bf16(outcome: Outcome) -> list[Problem]:
     run = outcome.run
     found = []
     precision = outcome.mixed_precision
-    if precision is None or precision.value != "bf16":
+    if precision is None or precision.value != "bf16" or never_prepared(run) is not None:
         found.append(Problem("no BF16", "it would not compute in BF16"))
     config = run.config_read
     own = [name for name in run.training.fp8_keys if _is_said(run.training.top.get(name))]

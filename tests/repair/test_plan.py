@@ -596,3 +596,40 @@ def test_a_run_in_bf16_that_is_too_large_gets_a_file_that_shards_it() -> None:
     assert made.startswith("compute_environment: LOCAL_MACHINE\ndistributed_type: FSDP\nmixed_precision: bf16\n")
     assert "fp8" not in made
     assert found.plans[0].launch == "accelerate launch --config_file accel.yaml -m llamafactory.launcher train.yaml"
+
+
+_OWN = (
+    "import torch\nfrom accelerate import Accelerator\nfrom transformers import AutoModelForCausalLM\n\n"
+    "accelerator = Accelerator({})\nmodel = AutoModelForCausalLM.from_pretrained('a/b')\nmodel.train()\n"
+    "optimizer = torch.optim.AdamW(model.parameters())\nmodel, optimizer = accelerator.prepare({})\n"
+    "accelerator.backward(model(x).loss)\n"
+)
+
+
+def _planned_script(text: str, goal: Goal, folder: Path) -> Planned:
+    (folder / "train.py").write_text(text, encoding="utf-8")
+    launch = f"python {folder / 'train.py'}"
+    return planned(RunRequest((), facts_of({"stack": TODAY}), launch), goal)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "gone"),
+    [
+        ("fp8=True", "fp8=True"),
+        ("mixed_precision='bf16', even_batches=False", "even_batches=False"),
+        (
+            "mixed_precision='bf16', gradient_accumulation_steps=4, gradient_accumulation_plugin=Plugin(num_steps=2)",
+            "gradient_accumulation_steps=4",
+        ),
+    ],
+)
+def test_a_keyword_that_ends_the_run_goes(keywords: str, gone: str, tmp_path: Path) -> None:
+    found = _planned_script(_OWN.format(keywords, "model, optimizer"), "bf16", tmp_path)
+    assert [one.before for one in found.plans[0].steps if one.kind == "edit"] == [gone]
+    (document,) = (one for one in found.plans[0].documents if one.kind == "script")
+    assert gone not in document.text
+
+
+def test_no_plan_calls_a_model_bf16_that_no_prepare_gets(tmp_path: Path) -> None:
+    text = _OWN.format("mixed_precision='bf16'", "optimizer").replace("model, optimizer = ", "optimizer = ")
+    assert _planned_script(text, "bf16", tmp_path).plans == ()
