@@ -39,14 +39,14 @@ class Trials:
 
     def run(self, words: Sequence[str], python: str) -> int:
         """Try both, and say what they come to; the exit code."""
-        from fp8check.rules.checking.comparing import Refused, compared, copy_of
+        from fp8check.rules.checking.comparing import CannotCompare, compared, copy_of
         from fp8check.rules.checking.watching import exit_code
 
         try:
             try:
                 copy = copy_of(self._checked.request, self._checked.runs, words)
                 self._try_the_way([python, *_flags(words)])
-            except Refused as reason:
+            except CannotCompare as reason:
                 complain(f"fp8check: not started: it cannot be compared with BF16: {reason}\n")
                 return ExitCode.FINDINGS
             first, status = self._trial("FP8", words, {}, {}, self._checked)
@@ -70,7 +70,7 @@ class Trials:
     def _try_the_way(self, python: Sequence[str]) -> None:
         """Nothing is switched off where the watcher is not let in: torch is imported once, to see that it is."""
         from fp8check.probe.session import Session
-        from fp8check.rules.checking.comparing import Refused
+        from fp8check.rules.checking.comparing import CannotCompare
         from fp8check.rules.child.run import run
         from fp8check.rules.child.supervised import NotStarted
 
@@ -78,9 +78,11 @@ class Trials:
         try:
             done = run([*python, "-c", "import torch"], limit_s=_ENTERS_S, environ=session.environ(os.environ))
             if done.how != "exit" or done.code or not session.entered():
-                raise Refused(f"{' '.join(python)} does not let the watcher in, and nothing could be switched off")
+                raise CannotCompare(
+                    f"{' '.join(python)} does not let the watcher in, and nothing could be switched off"
+                )
         except NotStarted as problem:
-            raise Refused(str(problem)) from None
+            raise CannotCompare(str(problem)) from None
         finally:
             session.close()
 

@@ -54,7 +54,7 @@ class Copy(Record):
     runs: tuple[Assembled, ...]
 
 
-class Refused(Exception):
+class CannotCompare(Exception):
     """Why a run is not tried beside its copy in BF16."""
 
 
@@ -62,22 +62,26 @@ def copy_of(request: Request | None, runs: Sequence[Assembled], words: Sequence[
     """What the same run in BF16 would be.
 
     Raises:
-        Refused: it cannot be tried: it may leave something behind, or nobody knows what it would be in BF16.
+        CannotCompare: it cannot be tried: it may leave something behind, or nobody knows what it would be in BF16.
     """
     if request is None or len(runs) != 1 or len(request.runs) != 1:
-        raise Refused("it is not known which run the command starts" if not runs else "the command starts several runs")
+        raise CannotCompare(
+            "it is not known which run the command starts" if not runs else "the command starts several runs"
+        )
     _refuse(runs[0])
     planned = plan_request(request, "bf16", plans=1, spent=after(10 * SECONDS))
     if not planned.plans:
-        raise Refused(_by_itself(runs[0]) or f"no way to the same run in BF16 was found: {'; '.join(planned.why_not)}")
+        raise CannotCompare(
+            _by_itself(runs[0]) or f"no way to the same run in BF16 was found: {'; '.join(planned.why_not)}"
+        )
     (found, *_) = planned.plans
     if not found.steps:
-        raise Refused("it asks for no FP8")
+        raise CannotCompare("it asks for no FP8")
     for step in found.steps:
         if step.kind == "package":
-            raise Refused(f"in BF16 it needs {step.after}")
+            raise CannotCompare(f"in BF16 it needs {step.after}")
         if step.by_hand:
-            raise Refused(f"for BF16 {step.file}:{step.line} has to be changed by hand: {step.by_hand}")
+            raise CannotCompare(f"for BF16 {step.file}:{step.line} has to be changed by hand: {step.by_hand}")
     before = {document.path: document.text for document in planned.before}
     files = {document.path: document.text for document in found.documents if before.get(document.path) != document.text}
     launch = found.state.launch
@@ -92,24 +96,24 @@ def _refuse(assembled: Assembled) -> None:
     run = assembled.run
     launch = run.launch
     if launch.line is not None or any(document.kind == "shell" for document in assembled.documents):
-        raise Refused("a shell script does more than to start the run: name the command itself")
+        raise CannotCompare("a shell script does more than to start the run: name the command itself")
     if launch.unknown or not launch.tool:
-        raise Refused(f"it is not known what the command starts{launch.unknown and f': {launch.unknown}'}")
+        raise CannotCompare(f"it is not known what the command starts{launch.unknown and f': {launch.unknown}'}")
     around = launch.surroundings
     for who in (around.clears, around.hides, around.machine):
         if who:
-            raise Refused(f"{who} starts it where its checkpoints and trackers cannot be switched off")
+            raise CannotCompare(f"{who} starts it where its checkpoints and trackers cannot be switched off")
     for name in ("PYTHONPATH", "FP8CHECK_WATCH"):
         if name in launch.variables or name in around.unset:
-            raise Refused(f"the command sets {name}, and nothing would be switched off")
+            raise CannotCompare(f"the command sets {name}, and nothing would be switched off")
     if around.copies != 1:
-        raise Refused(f"{around.copies_by} starts it more than once")
+        raise CannotCompare(f"{around.copies_by} starts it more than once")
     machines = launch.flag("num_machines") or launch.flag("nnodes") or 1
     if str(machines) not in ("1", "1:1"):
-        raise Refused("other machines take part, where nothing can be switched off")
+        raise CannotCompare("other machines take part, where nothing can be switched off")
     scripts = [document for document in assembled.documents if document.kind == "script"]
     if not scripts and not (run.starts_trainer and run.training.is_huggingface):
-        raise Refused(f"{launch.script or 'the program'} was not read: what it saves and sends is not known")
+        raise CannotCompare(f"{launch.script or 'the program'} was not read: what it saves and sends is not known")
     _refuse_sending(scripts)
 
 
@@ -118,15 +122,15 @@ def _refuse_sending(scripts: Sequence[Document]) -> None:
     for document in scripts:
         source = parse(Source(document.path, document.text))
         if source is None:
-            raise Refused(f"{document.path} cannot be read: what it saves and sends is not known")
+            raise CannotCompare(f"{document.path} cannot be read: what it saves and sends is not known")
         imported = with_modules(source)
         if imported.unread:
-            raise Refused(f"{imported.unread[0].path} cannot be read: what it saves and sends is not known")
+            raise CannotCompare(f"{imported.unread[0].path} cannot be read: what it saves and sends is not known")
         for each in (source, *imported.sources):
             for name in each.imports:
                 sends = next((sender for sender in SENDING if f"{name}.".startswith(f"{sender}.")), None)
                 if sends is not None:
-                    raise Refused(f"{each.path} imports {sends}, which cannot be switched off from outside")
+                    raise CannotCompare(f"{each.path} imports {sends}, which cannot be switched off from outside")
 
 
 def _by_itself(assembled: Assembled) -> str:

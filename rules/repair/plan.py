@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     Harm = Callable[[Sequence[Document], State], str]
     Neither = Literal["whole", "cut"] | None
 
+_OF_MEMORY = frozenset(("FP414", "memory", "out-of-memory"))
 STATES = 400  # judged in one search: the nearest plan of 99 in 100 real runs is found within 65
 PLANS = 3  # that are given at most
 REASONS = 4
@@ -245,9 +246,6 @@ def _why_not(search: Search, given: Judged) -> list[str]:
     if search.is_exhausted:
         texts.append("not all was tried: there were too many ways, or too little time")
     return texts
-
-
-_OF_MEMORY = frozenset(("FP414", "memory", "out-of-memory"))
 
 
 def _farthest(judged: Judged) -> tuple[bool, int, int]:

@@ -54,6 +54,8 @@ if TYPE_CHECKING:
             """The reports; `whole`: of all rules, and not of those alone that find errors."""
 
 
+_AS_GIVEN = "\0"  # no command
+_NEAR = frozenset(("backward", "frozen", "memory", "processes", "data-parallel", "left"))  # of the goal, nearly reached
 MOST_ACTIONS = 100  # that are tried from one state: a command may have thousands of variables
 WIDE = 60  # states of a search from which on it keeps a quarter of them for all that may be done
 LACKS = 25  # what a problem that is left counts as beside the cost, where all that may be done is tried
@@ -472,9 +474,6 @@ def _together(proposed: Sequence[Iterator[Action]]) -> Iterator[Action]:
         )
 
 
-_AS_GIVEN = "\0"  # no command
-
-
 def _smaller(start: Start, state: State, renamed: Mapping[Entry, frozenset[Entry]]) -> Iterator[Action]:
     """Each single change of a state, taken back."""
     for name in state.packages:
@@ -510,9 +509,6 @@ def _lacks(judged: Judged) -> int:
         for lacking in judged.problems
         for problem in lacking
     )
-
-
-_NEAR = frozenset(("backward", "frozen", "memory", "processes", "data-parallel", "left"))  # of the goal, nearly reached
 
 
 def _first(lacking: Sequence[Problem], report: Examined) -> Problem:

@@ -26,16 +26,25 @@ _PYTHON_VALUES = ("-W", "-X", "--check-hash-based-pycs")
 _PYTHON_JOINED = ("-W", "-X", "--check-hash-based-pycs=")
 _PYTHON_LETTERS = frozenset("bBdEiIOPqRsSuvx")
 TORCHRUN_SWITCHES = frozenset(["standalone", "module", "m", "no_python", "run_path", "use_env", "virtual_local_rank"])
-
-
 # Characters of a launch command. shlex takes a time that grows with the square of a word.
 MAX_COMMAND = 32_768
 # Programs that show or keep what they read: what writes to them is the run.
 _READERS = frozenset(("tee", "cat", "ts", "grep", "egrep", "sed", "awk", "tail", "less", "more", "head", "rotatelogs"))
 # A placeholder of documentation, which a shell takes for two redirections.
 _PLACEHOLDER = r"(?<![^\s=/:])<([A-Za-z][\w ./-]{0,60})>(?=[\s/:]|$)"
-
-
+_MOST_LOOKED_AT = 64  # words behind --
+# The flags of launchers that say how many processes there are.
+_COUNTS = {"torchrun": ("nproc_per_node", "nnodes"), "deepspeed": ("num_gpus",)}
+# The commands of accelerate that start no training (commands/accelerate_cli.py of 0.34.0 to 1.15.0).
+_OTHERS_OF_ACCELERATE = ("config", "env", "estimate-memory", "merge-weights", "test", "to-fsdp2", "tpu-config")
+# Modules that are launchers, by the command that does the same.
+_MODULES = {
+    "torch.distributed.run": "torchrun",
+    "torch.distributed.launch": "torchrun",
+    "accelerate.commands.launch": "accelerate-launch",
+    "accelerate.commands.accelerate_cli": "accelerate",
+    "deepspeed.launcher.runner": "deepspeed",
+}
 SEVERAL = "there is more than one command: name the one that trains"
 
 
@@ -146,10 +155,6 @@ def is_python(tool: str) -> bool:
     return tool[:6] == "python" and not tool[6:].strip("0123456789.")
 
 
-# The commands of accelerate that start no training (commands/accelerate_cli.py of 0.34.0 to 1.15.0).
-_OTHERS_OF_ACCELERATE = ("config", "env", "estimate-memory", "merge-weights", "test", "to-fsdp2", "tpu-config")
-
-
 def _accelerate(tool: str, words: Sequence[str]) -> Launch:
     if tool == "accelerate":
         if not words:
@@ -216,9 +221,6 @@ def _python(words: Sequence[str]) -> Launch:
     return Launch("python", {}, script, tuple(words[1:]))
 
 
-_MOST_LOOKED_AT = 64  # words behind --
-
-
 def _starts_itself(script: str | None, words: Sequence[str]) -> None:
     """Go on only with a script that is no launcher of its own.
 
@@ -251,16 +253,6 @@ def _submits(program: str | None, words: Sequence[str]) -> None:
 def _is_launch(words: Sequence[str]) -> bool:
     name = words[0].rpartition("/")[2] if words else ""
     return name in LAUNCHERS or name.startswith("python")
-
-
-# Modules that are launchers, by the command that does the same.
-_MODULES = {
-    "torch.distributed.run": "torchrun",
-    "torch.distributed.launch": "torchrun",
-    "accelerate.commands.launch": "accelerate-launch",
-    "accelerate.commands.accelerate_cli": "accelerate",
-    "deepspeed.launcher.runner": "deepspeed",
-}
 
 
 def module_as_command(module: str) -> str | None:
@@ -353,10 +345,6 @@ def _stands_alone(name: str, behind: Sequence[str]) -> bool:
     The launcher ends there (FP318): what follows is read as it was meant.
     """
     return name not in LAUNCHER_FLAGS and bool(behind) and (_is_flag(behind[0]) or behind[0].endswith(".py"))
-
-
-# The flags of launchers that say how many processes there are.
-_COUNTS = {"torchrun": ("nproc_per_node", "nnodes"), "deepspeed": ("num_gpus",)}
 
 
 def _is_flag(word: str) -> bool:

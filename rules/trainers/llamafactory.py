@@ -102,7 +102,7 @@ def _tells_v1(shape: Shape) -> bool:
 _ENGINES = {"USE_V1": "its v1 engine", "USE_MCA": "Megatron-Core", "USE_MEGATRON_BRIDGE": "Megatron-Bridge"}
 
 
-class Refused(Record):
+class RefusedPackage(Record):
     """A package that LLaMA-Factory does not take, and the releases that it takes, both ends included."""
 
     package: str
@@ -291,12 +291,12 @@ class LlamaFactory(HuggingFace):
         """`use_reentrant_gc`, true by default (hparams/model_args.py@0.9.5)."""
         return None if self.checkpointing(stack) is None else bool(self.value("use_reentrant_gc", True))
 
-    def refused_packages(self, stack: Stack) -> Iterator[Refused]:
+    def refused_packages(self, stack: Stack) -> Iterator[RefusedPackage]:
         """The packages whose releases it does not take (extras/misc.py check_dependencies)."""
         for package, (oldest, newest) in self.version_ranges.get(str(stack.known(self.name)), {}).items():
             version = parsed(stack.known(package))
             if version is not None and not (at_least(version, *oldest) and at_least(newest, *version)):
-                yield Refused(package, str(stack.known(package)), oldest, newest)
+                yield RefusedPackage(package, str(stack.known(package)), oldest, newest)
 
     def check_packages(self, stack: Stack, environment: Environment, *, by_itself: bool) -> None:
         """extras/misc.py, when hparams/parser.py is imported: before anything else."""
