@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fp8check.cli.config import KEYS, RUN_KEYS, SUPPRESS_KEYS
 from fp8check.rules.checking.verdict import FAIL_ON
-from fp8check.rules.schemas.records import whole
+from fp8check.rules.schemas.records import standalone
 from fp8check.rules.trainers import registry
 
 TYPE_CHECKING = False
@@ -55,7 +55,7 @@ def schema() -> Schema:
         "suppress": _table("suppress.", SUPPRESS_KEYS, ("rules", "reason")),
     }
     body = _table("", KEYS, (), tables)
-    return whole("fp8check configuration", "fp8check.toml, or [tool.fp8check] of pyproject.toml.", body, {})
+    return standalone("fp8check configuration", "fp8check.toml, or [tool.fp8check] of pyproject.toml.", body, {})
 
 
 def _table(

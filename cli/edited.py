@@ -133,7 +133,11 @@ class Edited:
         documents = tuple(report.documents for report in examined)
         known |= {full(self.root, each.path) for document in documents for each in document}
         return Look(
-            self.root, tuple(build.whole(report) for report in examined), documents, frozenset(known), tuple(problems)
+            self.root,
+            tuple(build.full_report(report) for report in examined),
+            documents,
+            frozenset(known),
+            tuple(problems),
         )
 
     def plan(self, path: str) -> Plans | None:

@@ -46,7 +46,7 @@ def explain(argv: list[str]) -> int:
         found = True
         if not 1 <= line <= document.text.count("\n") + 1:
             raise UsageError(f"{path} has no line {line}")
-        report = build.whole(examined)
+        report = build.full_report(examined)
         if concerns(report, document, line) or sets(examined, document, line):
             told = True
             tries = None

@@ -93,7 +93,7 @@ class Pages:
             return
         may = quoting.of_folder().may
         left = self._told.without_told(examined)
-        report = (build.brief if self._is_brief else build.whole)(left)._replace(plan=plans, run=run)
+        report = (build.brief if self._is_brief else build.full_report)(left)._replace(plan=plans, run=run)
         sources = {
             name_from(folder, document.path): discreet(document)
             for document in examined.documents

@@ -37,7 +37,7 @@ def check_many(request: Request, formats: Sequence[tuple[str, str | None]], opti
     if options.write_baseline is not None:
         return write_baseline(options.write_baseline, reports)
     chosen = [(one, target) for name, target in formats if (one := find(name)) is not None]
-    make = build.brief if all(format_.brief for format_, _ in chosen) else build.whole
+    make = build.brief if all(format_.brief for format_, _ in chosen) else build.full_report
     quoted = quotable(options, config)
     crashes: dict[str, Crash] = {}
     total = Counts("pass")

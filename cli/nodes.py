@@ -9,7 +9,7 @@ from fp8check.cli import options as groups
 from fp8check.cli.options import Parser, UsageError
 from fp8check.cli.output import formats_of, style_of, write_text
 from fp8check.rules import writing
-from fp8check.rules.checking.nodes import Folder, code_of, told
+from fp8check.rules.checking.nodes import Folder, code_of, parse_report
 from fp8check.rules.credentials import masked_shapes
 from fp8check.rules.nodes.fleet import fleet
 from fp8check.rules.nodes.hosts import file_of, listed
@@ -117,7 +117,7 @@ def _of_ray(options: Options) -> Merged:
         elif isinstance(one, str):
             known.add_unread(file_of(name), one)
         else:
-            known.merge(told(one))
+            known.merge(parse_report(one))
     return known
 
 

@@ -125,15 +125,15 @@ def write_reports(
     from fp8check.rules.report import build
 
     chosen = [(one, target) for name, target in formats if (one := find(name)) is not None]
-    make = build.brief if all(format_.brief for format_, _ in chosen) else build.whole
+    make = build.brief if all(format_.brief for format_, _ in chosen) else build.full_report
     reports = [make(report) for report in examined]
     for number, found in (plans or {}).items():
         reports[number] = reports[number]._replace(plan=found)
     machines = [report.inputs.run.facts.machines for report in examined]
     if any(machines):
-        from fp8check.rules.report.machines import named  # only with several --facts
+        from fp8check.rules.report.machines import with_machines  # only with several --facts
 
-        reports = named(reports, machines)
+        reports = with_machines(reports, machines)
     sources = sources_of(examined, options, config)
     for one, target in chosen:
         write_text(rendered(one, target, reports, sources, options), target, one.syntax)

@@ -55,7 +55,7 @@ def probe(argv: list[str]) -> int:
     formats = formats_of(options, ("text", "json"))
     config = load(options)
     checked = check_request(request_of(options, config, probe=prober(options, config), only="FP8"))
-    reports = [build.whole(examined) for examined in checked.reports]
+    reports = [build.full_report(examined) for examined in checked.reports]
     sources = sources_of(checked.reports, options, config)
     for name, target in formats:
         if name == "json":

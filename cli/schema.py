@@ -52,11 +52,11 @@ def schema(argv: list[str]) -> int:
         raise UsageError(f"no schema is called {name}; there are {', '.join(SCHEMAS)}")
     import json
 
-    say(json.dumps(made(name, release), indent=2, ensure_ascii=False) + "\n", "json")
+    say(json.dumps(schema_of(name, release), indent=2, ensure_ascii=False) + "\n", "json")
     return ExitCode.OK
 
 
-def made(name: str, release: str | None = None) -> Schema:
+def schema_of(name: str, release: str | None = None) -> Schema:
     """The schema of that name. That of the newest release has an address of its own, under which the site has it."""
     schema = _made(name, release)
     if release is not None:

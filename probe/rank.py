@@ -26,7 +26,7 @@ from fp8check.probe.meeting import Meeting, Place
 from fp8check.probe.run import Consent, probe_run
 from fp8check.rules import writing
 from fp8check.rules.checking.exit_codes import ExitCode
-from fp8check.rules.checking.nodes import bytes_of, code_of, told
+from fp8check.rules.checking.nodes import bytes_of, code_of, parse_report
 from fp8check.rules.input_error import InputError
 from fp8check.rules.nodes.digest import digest
 from fp8check.rules.nodes.document import worst
@@ -186,7 +186,7 @@ def _answer(meeting: Meeting, options: argparse.Namespace, results: Mapping[int,
         if one is None:
             known.expect(None, [name])
         elif "merged" in one:
-            part = told(one["merged"].encode())
+            part = parse_report(one["merged"].encode())
             known.merge(part if not results.get(rank) else _with(part, results[rank]))
         else:
             known.add_unread(file_of(name), f"refused: {one.get('refused')}")

@@ -235,7 +235,7 @@ class CheckService:
             Problem: the database does not answer, too much is asked for, or it took too long.
         """
         try:
-            told = await self.store.read(lambda connection: nodes.told(connection, job, caller))
+            told = await self.store.read(lambda connection: nodes.reports_of(connection, job, caller))
         except Unavailable as error:
             raise Problem("storage", f"the database does not answer ({error})", headers=_RETRY) from error
         if not told:

@@ -21,7 +21,7 @@ from fp8check.rules.engine.gate import BadRequirement, parsed
 from fp8check.rules.plain_text import plain
 from fp8check.rules.reading import Unreadable
 from fp8check.rules.report import html
-from fp8check.rules.report.build import whole
+from fp8check.rules.report.build import full_report
 from fp8check.rules.report.formats import Look, find
 from fp8check.rules.report.json_ import data_of
 from fp8check.rules.report.plan import as_json, as_text
@@ -100,7 +100,7 @@ def answer_of(
     Args:
         plans: what to do about them, by the report that has it.
     """
-    reports = [whole(run)._replace(plan=(plans or {}).get(number)) for number, run in enumerate(runs)]
+    reports = [full_report(run)._replace(plan=(plans or {}).get(number)) for number, run in enumerate(runs)]
     report = dumped(reports)
     body = report if format_ == "json" else rendered(check_request, reports, format_)
     return Answer(report, body, counted(runs), discreet(check_request).dumped())

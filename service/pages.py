@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 STATIC = Path(__file__).parent / "static"
 
 
-def made(part: bytes) -> Markup:
+def report_parts(part: bytes) -> Markup:
     """The part of a page that shows reports; html.py escapes what it puts in."""
     return Markup(part.decode())  # noqa: S704
 

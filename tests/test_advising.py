@@ -20,7 +20,7 @@ from fp8check.rules.engine.running import Finding
 from fp8check.rules.facts import load
 from fp8check.rules.reading import Span
 from fp8check.rules.reading.source import Source
-from fp8check.rules.report.build import whole
+from fp8check.rules.report.build import full_report
 from fp8check.rules.trainers.detect import read
 from tests.support.paths import EXAMPLE
 from tests.support.runs import facts_of
@@ -208,7 +208,7 @@ def test_a_cure_of_a_script_is_said_in_its_own_words() -> None:
     assert [one.help for one in report.findings if one.rule == "FP101"] == [
         "write bf16=False; FP8 keeps BF16 for the rest by itself"
     ]
-    (fix,) = [one.fix for one in whole(report).findings if one.fix is not None]
+    (fix,) = [one.fix for one in full_report(report).findings if one.fix is not None]
     assert [(one.line, one.column, one.text) for one in fix.edits] == [(2, 49, "False")]
 
 

@@ -134,11 +134,11 @@ def test_where_nobody_can_look_the_report_says_so() -> None:
     assert found.hiding == ("FP904",)
     text = render([build.brief(found)], {}, Look(color=False))
     assert "1 error; FP904 may hide more" in text
-    assert as_data(build.whole(found))["hiding"] == ["FP904"]
+    assert as_data(build.full_report(found))["hiding"] == ["FP904"]
 
 
 def test_a_report_has_both_and_its_data_says_which_comes_later() -> None:
-    whole = build.whole(report(part()))
+    whole = build.full_report(report(part()))
     assert [one.after for one in whole.findings] == [(), ("FP101",), ("FP101",)]
     assert whole.findings[1].pointer == "/fp8_config/backend"
     assert as_data(whole)["findings"][1]["after"] == ["FP101"]

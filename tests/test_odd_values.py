@@ -76,7 +76,7 @@ def judged(training: str | None, accelerate: str, trainer: str | None = None, la
     report = examine(one.run, one.documents)
     assert report.crashes == ()
     build.brief(report)
-    json.dumps(as_data(build.whole(report)))
+    json.dumps(as_data(build.full_report(report)))
     return report
 
 
@@ -317,11 +317,11 @@ def test_what_is_asked_for_may_be_filled_in_later() -> None:
     report = judged(None, entries({**TOP, "mixed_precision": "${MP}"}))
     assert report.inputs.requested.fp8 == ()
     assert report.inputs.requested.perhaps == "accel.yaml:3: mixed_precision: ${MP} is filled in later"
-    assert build.whole(report).summary.requested == f"not known: {report.inputs.requested.perhaps}"
+    assert build.full_report(report).summary.requested == f"not known: {report.inputs.requested.perhaps}"
     report = judged(None, ACCELERATE_FILE, launch="accelerate launch --mixed_precision $MP t.py")
     assert report.inputs.requested.perhaps.endswith("$MP is filled in later")
     backend = judged(None, ACCELERATE_FILE.replace("TE", "${B}"))
-    assert build.whole(backend).requested.backend == "${B}"
+    assert build.full_report(backend).requested.backend == "${B}"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from fp8check.rules.catalog.shared_fixes import WHAT_TO_CHANGE, dropped, moved, 
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import not_known, reached
-from fp8check.rules.outcome.launcher import is_configuration, meant
+from fp8check.rules.outcome.launcher import is_configuration, precision_meant
 from fp8check.rules.outcome.processes import doubled
 from fp8check.rules.releases.accelerate_keys import CLUSTER_KEYS, is_section, known_keys, unknown_keys
 from fp8check.rules.releases.behaviors import Accelerate
@@ -185,7 +185,7 @@ def does_not_start(outcome: Outcome, requested: Requested, launch: Launch) -> It
         "step": "in the first training step",
     }
     place = places[0] if places else None
-    word = meant(place.value) if error.code == "unknown-launcher-precision" and place is not None else None
+    word = precision_meant(place.value) if error.code == "unknown-launcher-precision" and place is not None else None
     yield Found(
         f"the run ends {stages[error.stage]} with {error.type}",
         place=place,

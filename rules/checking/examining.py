@@ -91,9 +91,9 @@ def _written(documents: tuple[Document, ...]) -> Iterable[Suppression]:
     """The suppressions in the comments of these files, which few have."""
     if not any(MARK in document.text for document in documents):
         return ()
-    from fp8check.rules.suppression.comments import written
+    from fp8check.rules.suppression.comments import suppressions_in
 
-    return written(documents)
+    return suppressions_in(documents)
 
 
 def _parted(rules: Sequence[Rule]) -> tuple[Sequence[Rule], Sequence[Rule]]:

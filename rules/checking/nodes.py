@@ -65,7 +65,7 @@ def node_of(host: str, facts: Facts, request: Request | None, probe: ProbeGpus |
         raise SeveralRuns
     seen = None if probe is None else _judged(request, runs, probe(runs[0].run))
     reports = checked(request, runs).reports
-    data = [as_data(build.whole(report)) for report in reports]
+    data = [as_data(build.full_report(report)) for report in reports]
     verdicts = [report.verdict for report in reports] + [verdict for _, verdict in seen or ()]
     gpus = None if seen is None else [one for one, _ in seen]
     return Node(host, facts, data[0] if len(data) == 1 else data, gpus, worst(verdicts))
@@ -225,7 +225,7 @@ class Folder:
 def _read(path: str, name: str) -> Merged:
     """What one file tells; a file that is no report is told of, and never passed over."""
     try:
-        return told(files.start(path, LARGEST_MERGED + 1))
+        return parse_report(files.start(path, LARGEST_MERGED + 1))
     except (BadNode, Unreadable) as problem:
         why = problem.message if isinstance(problem, Unreadable) else str(problem)
         one = Merged()
@@ -233,7 +233,7 @@ def _read(path: str, name: str) -> Merged:
         return one
 
 
-def told(data: bytes) -> Merged:
+def parse_report(data: bytes) -> Merged:
     """What a report tells: of one node, or a larger one of many, which says so at its beginning.
 
     Raises:

@@ -91,7 +91,7 @@ def _stack(reports: Iterable[Examined], named: Mapping[str, str] | None = None) 
 
 
 def _run(before: Examined, after: Examined, plans: Plans | None) -> upgrade.Run:
-    now, then = build.whole(before), build.whole(after)
+    now, then = build.full_report(before), build.full_report(after)
     new, gone = _parted(now, then)
     run = upgrade.Run(
         now.files,

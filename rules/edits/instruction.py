@@ -101,7 +101,7 @@ def _in_script(edit: Edit, written: str) -> str:
 
 def _value(value: object, loader: str) -> str:
     try:
-        return rendering.whole(value, loader)
+        return rendering.inline_text(value, loader)
     except Unfixable:  # a date, or what no file can hold: then the edit cannot be made either
         return str(value)
 

@@ -49,13 +49,13 @@ def _reads_back(text: str, value: object, loader: str, *, flow: bool) -> bool:
     return type(data["k"]) is type(value) and data["k"] == value
 
 
-def whole(value: object, loader: str) -> str:
+def inline_text(value: object, loader: str) -> str:
     """The text of any value on one line: collections between brackets."""
     if isinstance(value, dict):
-        entries = (f"{entry(str(key), loader, flow=True)}{whole(inner, loader)}" for key, inner in value.items())
+        entries = (f"{entry(str(key), loader, flow=True)}{inline_text(inner, loader)}" for key, inner in value.items())
         return "{" + ", ".join(entries) + "}"
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(whole(inner, loader) for inner in value) + "]"
+        return "[" + ", ".join(inline_text(inner, loader) for inner in value) + "]"
     return scalar(value, loader, flow=True)
 
 
@@ -64,7 +64,7 @@ def block(key: str, value: object, loader: str, indent: str, newline: str) -> st
     if isinstance(value, dict) and value:
         inner = (block(str(name), part, loader, f"{indent}  ", newline) for name, part in value.items())
         return newline.join([f"{indent}{entry(key, loader).rstrip()}", *inner])
-    text = whole(value, loader) if isinstance(value, (dict, list, tuple)) else scalar(value, loader)
+    text = inline_text(value, loader) if isinstance(value, (dict, list, tuple)) else scalar(value, loader)
     return f"{indent}{entry(key, loader)}{text}"
 
 

@@ -224,7 +224,7 @@ class FileTree:
             raise Unfixable("the value stands on lines of its own")
         flow = key.in_flow
         if isinstance(value, (dict, list, tuple)):
-            text = rendering.whole(value, self.document.loader)
+            text = rendering.inline_text(value, self.document.loader)
         else:
             style = parsed.style if parsed.kind == "scalar" else "plain"
             text = rendering.scalar(value, self.document.loader, style=style, flow=flow)
@@ -277,7 +277,7 @@ class FileTree:
         if parsed.style == "flow":
             if comment:
                 raise Unfixable("its comment cannot be moved between brackets")
-            text = f"{rendering.entry(key, loader, flow=True)}{rendering.whole(value, loader)}"
+            text = f"{rendering.entry(key, loader, flow=True)}{rendering.inline_text(value, loader)}"
             return self._insert_flow(parsed, text)
         indent = " " * (parsed.start - self._line_start(parsed.start))
         text = rendering.block(key, value, loader, indent, self.newline) + comment

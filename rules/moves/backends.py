@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.edits.action import ABSENT, Action
-from fp8check.rules.moves.site import known
+from fp8check.rules.moves.site import known_setting
 from fp8check.rules.moves.strategies import reads_gather
 from fp8check.rules.releases.accelerate_keys import OPTIONS
 
@@ -23,7 +23,7 @@ def other_backend(site: Site) -> Iterator[Action]:
     config = site.run.accelerate
     if config is None:
         return
-    written = known(lambda: config.backend)
+    written = known_setting(lambda: config.backend)
     now = str(written.value).upper() if written is not None and not written.is_later else site.outcome.backend_name
     sharded = site.outcome.distributed_type == "FSDP"
     for backend in ("TE", "AO"):

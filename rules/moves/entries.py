@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.edits.action import ABSENT, Action, Assign
 from fp8check.rules.moves import launching
-from fp8check.rules.moves.site import known
+from fp8check.rules.moves.site import known_setting
 from fp8check.rules.releases.accelerate_keys import WIZARD_KEYS
 
 TYPE_CHECKING = False
@@ -47,7 +47,7 @@ def processes(site: Site) -> Iterator[Action]:
         yield Action(site.why, launch=command)
     if config is None:
         return
-    kind = known(lambda: config.distributed_type)
+    kind = known_setting(lambda: config.distributed_type)
     alone = kind is None or kind.is_later or kind.value in ("NO", False)
     spread: list[tuple[tuple[str, ...], object]] = (
         [(("distributed_type",), "MULTI_GPU")] if alone and number > 1 else []
@@ -70,7 +70,7 @@ def on_gpu(site: Site) -> Iterator[Action]:
     entries: list[tuple[tuple[str, ...], object]] = []
     if config is not None and config.top.value("use_cpu"):
         entries.append((("use_cpu",), False))
-    kind = known(lambda: config.distributed_type if config is not None else None)
+    kind = known_setting(lambda: config.distributed_type if config is not None else None)
     if kind is not None and kind.value == "MULTI_CPU":
         entries.append((("distributed_type",), "NO" if site.processes == 1 else "MULTI_GPU"))
     yield from site.act(site.in_accelerate(*entries), launch=command)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.edits.action import ABSENT, Action
 from fp8check.rules.moves.launching import command_with_file, in_trainers_file
-from fp8check.rules.moves.site import known, without_words
+from fp8check.rules.moves.site import known_setting, without_words
 from fp8check.rules.moves.strategies import new_file, new_files_in_bf16
 
 TYPE_CHECKING = False
@@ -31,7 +31,10 @@ def _with_flags(site: Site, wanted: dict[str, bool]) -> Iterator[Action]:
     """The flags as wanted."""
     effective = site.outcome.effective
     assigns: list[Assign] = []
-    for name, setting in (("bf16", known(lambda: effective.bf16)), ("fp16", known(lambda: effective.fp16))):
+    for name, setting in (
+        ("bf16", known_setting(lambda: effective.bf16)),
+        ("fp16", known_setting(lambda: effective.fp16)),
+    ):
         if setting is not None and not setting.is_later and setting.value is not wanted[name]:
             assigns += site.in_training((name, wanted[name]))
     yield from site.switched(assigns)
@@ -76,7 +79,7 @@ def accelerate_fp8(site: Site) -> Iterator[Action]:
     if site.accelerate is None or config is None:
         yield from new_accelerate_file(site)
         return
-    named = [(("fp8_config", "backend"), _backend(site))] if known(lambda: config.backend) is None else []
+    named = [(("fp8_config", "backend"), _backend(site))] if known_setting(lambda: config.backend) is None else []
     yield from site.act(site.in_accelerate((("mixed_precision",), "fp8"), *named))
 
 

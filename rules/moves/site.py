@@ -165,7 +165,7 @@ def without_words(assigns: list[Assign]) -> list[Assign]:
     ]
 
 
-def known(read: Callable[[], Setting | None]) -> Setting | None:
+def known_setting(read: Callable[[], Setting | None]) -> Setting | None:
     """A setting; None where it is not known."""
     try:
         return read()
@@ -175,7 +175,7 @@ def known(read: Callable[[], Setting | None]) -> Setting | None:
 
 def known_number(read: Callable[[], Setting | None]) -> int | None:
     """The number that a setting is; None where it is none, or not known."""
-    setting = known(read)
+    setting = known_setting(read)
     if setting is None or setting.is_later or not isinstance(setting.value, int):
         return None
     return setting.value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.moves.site import known, known_number
+from fp8check.rules.moves.site import known_number, known_setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _SUMMED = "gradient_accumulation_steps"
 
 def checkpointing_off(site: Site) -> Iterator[Action]:
     """Gradient checkpointing off, in the words of the trainer."""
-    setting = known(lambda: site.outcome.effective.checkpointing)
+    setting = known_setting(lambda: site.outcome.effective.checkpointing)
     if setting is None or setting.is_later:
         return
     yield from site.switched(site.in_training(site.trainer.checkpointing_off))
@@ -32,7 +32,7 @@ def head_called(site: Site) -> Iterator[Action]:
 
 def checkpointing_on(site: Site) -> Iterator[Action]:
     """Gradient checkpointing on, which takes less memory, in the words of the trainer."""
-    if known(lambda: site.outcome.effective.checkpointing) is not None:
+    if known_setting(lambda: site.outcome.effective.checkpointing) is not None:
         return
     key, off = site.trainer.checkpointing_off
     yield from site.act(site.in_training((key, not off)))
@@ -40,7 +40,7 @@ def checkpointing_on(site: Site) -> Iterator[Action]:
 
 def compiled(site: Site) -> Iterator[Action]:
     """torch.compile on where it is off, and off where it is on."""
-    setting = known(lambda: site.outcome.effective.compiled)
+    setting = known_setting(lambda: site.outcome.effective.compiled)
     yield from site.act(site.in_training(("torch_compile", setting is None)))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.edits.action import ABSENT, Assign
-from fp8check.rules.moves.site import known, known_number
+from fp8check.rules.moves.site import known_number, known_setting
 from fp8check.rules.record import Record
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.versions import NEWEST
@@ -117,7 +117,7 @@ def _lacking(site: Site, strategy: Strategy) -> dict[str, str]:
 def _is_there(site: Site, strategy: Strategy) -> bool:
     """Whether the run is spread that way already; FSDP counts in its second version only."""
     config = site.run.accelerate
-    kind = known(lambda: config.distributed_type if config is not None else None)
+    kind = known_setting(lambda: config.distributed_type if config is not None else None)
     if kind is None or kind.is_later or kind.value != strategy.kind:
         return False
     state = site.outcome.accelerator
@@ -127,7 +127,7 @@ def _is_there(site: Site, strategy: Strategy) -> bool:
 def fsdp_in_file(site: Site) -> Iterator[Action]:
     """FSDP's checkpointing off, which ends what runs in Transformer Engine's layers."""
     config = site.run.accelerate
-    written = known(lambda: config.fsdp_checkpointing if config is not None else None)
+    written = known_setting(lambda: config.fsdp_checkpointing if config is not None else None)
     if written is not None and not written.is_later and written.value:
         yield from site.act(site.in_accelerate((("fsdp_config", "fsdp_activation_checkpointing"), False)))
 

@@ -33,7 +33,7 @@ _WAYS: dict[str, Callable[[Run, Stack], Setting | None]] = {
     "torch.compile": lambda run, _stack: compiled_by(run),
     "sequence length": lambda run, _stack: run.training.size("sequence"),
     "micro-batch": lambda run, _stack: run.training.size("micro_batch"),
-    "processes": lambda run, _stack: processes.here(run),
+    "processes": lambda run, _stack: processes.processes_here(run),
     "processes of all machines": lambda run, _stack: processes.everywhere(run),
     "weights": lambda run, stack: run.training.weights(stack, run.model),
 }

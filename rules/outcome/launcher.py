@@ -321,7 +321,7 @@ def _check_processes(run: Run, config: AccelerateConfig | None) -> None:
         raise PredictedError("processes-not-given", "launch", "ValueError", text, (distributed,))
 
 
-def meant(word: object) -> str | None:
+def precision_meant(word: object) -> str | None:
     """The precision that a word means which is none but for how it is spelled: "fp 8", "FP-8", "float8"."""
     letters = "".join(letter for letter in str(word).lower() if letter.isalnum())
     spelled = letters.replace("bfloat", "bf").replace("float", "fp")

@@ -82,7 +82,7 @@ def check_gpus(run: Run, stage: Stage) -> None:
         PredictedError: there are more processes on this machine than GPUs that they see.
     """
     try:
-        setting, visible = here(run), run.visible_gpus()
+        setting, visible = processes_here(run), run.visible_gpus()
     except Undecided:
         return
     told = run.gpu_ids is not None or "CUDA_VISIBLE_DEVICES" in (run.facts.variables or {})
@@ -234,7 +234,7 @@ def gets_ranks(run: Run) -> bool:
     return bool(launch.outer or launch.inner) or _is_ranked(run) or _is_launched(run)
 
 
-def here(run: Run) -> Setting | None:
+def processes_here(run: Run) -> Setting | None:
     """How many training processes are started on this machine; None where what is written is no number.
 
     Raises:
@@ -343,7 +343,7 @@ def everywhere(run: Run) -> Setting | None:
     run = _of_ranks(run)
     if run.launch.tool == "accelerate":
         return _total_of_accelerate(run)
-    own = here(run)
+    own = processes_here(run)
     if own is None or not isinstance(own.value, int):
         return None
     return own._replace(value=own.value * machines(run))

@@ -129,7 +129,7 @@ def _used(run: Run, state: Accelerator) -> Sequence[Gpu]:
     if state.distributed_type == "NO":
         return gpus[:1]
     try:
-        count = processes.here(run)
+        count = processes.processes_here(run)
     except Undecided:
         return gpus[:1]
     return gpus[: count.value if count is not None and isinstance(count.value, int) else 1]

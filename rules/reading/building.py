@@ -65,7 +65,7 @@ class Builder:
             )
         node = Node(parsed.kind, self._span(parsed), style=parsed.style, tag=tag, pointer=pointer)
         if parsed.kind == "map":
-            node.children = named(self._entries(parsed, pointer))
+            node.children = entries_by_name(self._entries(parsed, pointer))
         else:
             node.children = [self._item(item, pointer, index) for index, item in enumerate(parsed.items)]
             self._check_pairs(node)
@@ -125,7 +125,7 @@ class Builder:
             return self.build(parsed)
         node = Node(parsed.kind, self._span(parsed), style=parsed.style, tag=values.COLLECTIONS[parsed.kind][0])
         if parsed.kind == "map":
-            node.children = named(self._entries(parsed, ""))
+            node.children = entries_by_name(self._entries(parsed, ""))
         else:
             node.children = [self._merged(item) for item in parsed.items]
         return node  # not kept: an alias of it is a value, whose tag counts
@@ -162,7 +162,7 @@ class Builder:
         return self._source.span(parsed.start, parsed.end)
 
 
-def named(entries: dict[Hashable, Node]) -> dict[str, Node]:
+def entries_by_name(entries: dict[Hashable, Node]) -> dict[str, Node]:
     """The entries of a map by the text of their keys; where `1` and `"1"` meet, the string keeps the plain name."""
     result: dict[str, Node] = {}
     for key, node in entries.items():

@@ -11,7 +11,7 @@ from fp8check.rules.reading import Unreadable, read_script
 from fp8check.rules.reading.kind import Kind
 from fp8check.rules.record import Record
 from fp8check.rules.repair.together import Planned, apart
-from fp8check.rules.trainers.detect import read, told
+from fp8check.rules.trainers.detect import identified, read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -321,8 +321,10 @@ def check_kind(before: Document, after: Document) -> None:
     Raises:
         Unfixable: it would not be.
     """
-    known = told(before).name
-    if known == before.kind != told(after).name and known != "other":  # else whoever runs it says what the file is
+    known = identified(before).name
+    if (
+        known == before.kind != identified(after).name and known != "other"
+    ):  # else whoever runs it says what the file is
         raise Unfixable(f"the file would not be known for a {before.kind} file any more")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.engine.inputs import requested
 from fp8check.rules.moves.remedies import FORBIDDING
-from fp8check.rules.moves.site import known, known_number
+from fp8check.rules.moves.site import known_number, known_setting
 from fp8check.rules.moves.strategies import SHARDING
 from fp8check.rules.outcome import step
 from fp8check.rules.outcome.accelerator import can_fp8
@@ -71,7 +71,7 @@ def _means_fp8(examined: Examined) -> bool:
     config = examined.inputs.run.config_read
     if config is None:
         return False
-    precision = known(lambda: config.mixed_precision)
+    precision = known_setting(lambda: config.mixed_precision)
     if precision is None:
         return _has_options(config)
     return not precision.is_later and "8" in str(precision.value)
@@ -98,7 +98,7 @@ def chosen(examined: Examined) -> Chosen:
         None if backend is None else str(backend.shown).upper(),
         recipe,
         (known_number(lambda: effective.micro_batch), known_number(lambda: effective.sequence)),
-        known(lambda: effective.checkpointing) is not None,
+        known_setting(lambda: effective.checkpointing) is not None,
         _shards(run),
     )
 
@@ -128,9 +128,9 @@ def _processes(examined: Examined) -> int | None:
 
 def _strategy(run: Run) -> tuple[str | None, str | None, bool]:
     config = run.config_read if run.config_read is not None else run.accelerate
-    kind = known(lambda: config.distributed_type if config is not None else None)
-    version = known(lambda: config.fsdp_version if config is not None else None)
-    deepspeed = known(lambda: run.training.deepspeed)
+    kind = known_setting(lambda: config.distributed_type if config is not None else None)
+    version = known_setting(lambda: config.fsdp_version if config is not None else None)
+    deepspeed = known_setting(lambda: run.training.deepspeed)
     return (
         None if kind is None else str(kind.shown),
         None if version is None else str(version.shown),
@@ -151,7 +151,7 @@ def forbidden(examined: Examined, goal: Goal) -> list[Problem]:
         for unread in run.unread
         if unread.refused is not None
     ]
-    gpus = known(lambda: Setting(run.visible_gpus()))
+    gpus = known_setting(lambda: Setting(run.visible_gpus()))
     seen: Sequence[Gpu] = gpus.value if gpus is not None and isinstance(gpus.value, list) else ()
     if goal == "fp8" and seen and not found and not any(can_fp8(gpu) for gpu in seen):
         text = f"{seen[0].name} cannot compute in FP8: compute capability {seen[0].compute_capability}, 8.9 is needed"

@@ -8,7 +8,7 @@ from fp8check.rules.outcome.memory import OF_H200
 from fp8check.rules.outcome.speed import speed_of
 from fp8check.rules.record import Record
 from fp8check.rules.repair.goal import NO_FP8, forbidden, too_large
-from fp8check.rules.repair.render import steps_of, written
+from fp8check.rules.repair.render import files_of, steps_of
 from fp8check.rules.repair.search import Search
 
 TYPE_CHECKING = False
@@ -191,7 +191,7 @@ def _plan(start: Start, judged: Judged, judge: Judge, search: Search, harm: Harm
     Raises:
         Unfixable: it cannot be written, or would not be good then, or not for other runs.
     """
-    documents = written(start, judged.state)
+    documents = files_of(start, judged.state)
     try:
         reports = tuple(judge(documents, judged.state, whole=True))
     except InputError as problem:
@@ -203,7 +203,7 @@ def _plan(start: Start, judged: Judged, judge: Judge, search: Search, harm: Harm
     if harmed:
         raise Unfixable(harmed)
     steps = tuple(steps_of(start, judged.state, documents))
-    documents = written(start, judged.state, by_hand=False) if any(step.by_hand for step in steps) else documents
+    documents = files_of(start, judged.state, by_hand=False) if any(step.by_hand for step in steps) else documents
     return Plan(steps, judged.state.launch or _usual(reports), documents, reports, judged.state)
 
 

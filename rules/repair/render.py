@@ -43,7 +43,7 @@ class Step(Record):
     by_hand: str = ""
 
 
-def written(start: Start, state: State, *, by_hand: bool = True) -> tuple[Document, ...]:
+def files_of(start: Start, state: State, *, by_hand: bool = True) -> tuple[Document, ...]:
     """The files of a state, in the order in which they were given; a new one is the last.
 
     Args:

@@ -49,7 +49,7 @@ def brief(examined: Examined) -> schema.Report:
     return _discreet(_report(examined, speed, outcome, _briefly(examined)), examined)
 
 
-def whole(examined: Examined, *, fixes: bool = True) -> schema.Report:
+def full_report(examined: Examined, *, fixes: bool = True) -> schema.Report:
     """The report, with all that there is to say; `fixes`: with those as text, which not every format shows."""
     from fp8check.rules.facts.saved import as_data
     from fp8check.rules.version import VERSION

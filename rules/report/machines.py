@@ -25,7 +25,7 @@ def in_words(machines: Sequence[str]) -> str:
     return " and ".join([*([", ".join(names[:-1])] if names[1:] else []), names[-1]])
 
 
-def named(reports: Sequence[Report], machines: Sequence[Sequence[str]]) -> list[Report]:
+def with_machines(reports: Sequence[Report], machines: Sequence[Sequence[str]]) -> list[Report]:
     """The reports with the machines of each: where findings of a run differ between them, their messages say which.
 
     Args:

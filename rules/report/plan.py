@@ -58,7 +58,7 @@ def _usual(planned: Planned) -> May:
 
 def _plan(found: Plan, before: Sequence[Document], may: May, are_known: bool) -> schema.Plan:
     """`are_known`: whether it was known how many processes the run has; a plan that says how many assumes it else."""
-    reports = [build.whole(examined, fixes=bool(before)) for examined in found.reports]
+    reports = [build.full_report(examined, fixes=bool(before)) for examined in found.reports]
     outcome = reports[0].outcome
     remaining = tuple(finding for report in reports for finding in report.findings)
     speedup, memory = outcome.speedup, outcome.memory

@@ -19,7 +19,7 @@ from fp8check.rules.releases.accelerate_keys import (
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.recipes import BLOCK_SCALINGS
 from fp8check.rules.releases.versions import NEWEST, at_least, between, parse
-from fp8check.rules.schemas.records import described, whole
+from fp8check.rules.schemas.records import described, standalone
 from fp8check.rules.settings.accelerate import AccelerateConfig
 from fp8check.rules.settings.values import Section
 
@@ -101,7 +101,7 @@ def schema(release: str | None = None) -> Schema:
         "else": {"properties": {**_forbidden(sagemaker - cluster), "distributed_type": {"enum": [*DISTRIBUTED_TYPES]}}},
     }
     about = f"What `accelerate launch --config_file` takes, with the keys that accelerate {release} really reads."
-    return whole(f"Accelerate configuration (accelerate {release})", about, body, {})
+    return standalone(f"Accelerate configuration (accelerate {release})", about, body, {})
 
 
 _KINDS: tuple[dict[str, object], ...] = ({}, {"compute_environment": "AMAZON_SAGEMAKER"})

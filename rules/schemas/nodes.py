@@ -6,7 +6,7 @@ from fp8check.rules.nodes import document, merged
 from fp8check.rules.report import schema
 from fp8check.rules.report.nodes import LISTS
 from fp8check.rules.schemas import reports
-from fp8check.rules.schemas.records import described, of_record, whole
+from fp8check.rules.schemas.records import described, of_record, standalone
 from fp8check.rules.schemas.shapes import COUNT, NUMBER, NUMBER_OR_NULL, TEXT, TEXT_OR_NULL, TEXTS, record
 from fp8check.rules.seen import Seen
 
@@ -47,7 +47,7 @@ def node() -> Schema:
         "verdict": (_VERDICT, "of all of it"),
         "why": (TEXTS, "what speaks against the node and is not in its report"),
     }
-    return whole("fp8check node", "What one node of a cluster tells of itself.", _object(parts), definitions)
+    return standalone("fp8check node", "What one node of a cluster tells of itself.", _object(parts), definitions)
 
 
 def nodes() -> Schema:
@@ -93,7 +93,7 @@ def nodes() -> Schema:
         "absent": (COUNT, "how many more should have, of which nobody knows the names"),
     }
     about = "What all nodes of a cluster told, as one answer; it can be merged again."
-    return whole("fp8check nodes", about, _object(parts), {})
+    return standalone("fp8check nodes", about, _object(parts), {})
 
 
 def _object(parts: dict[str, tuple[Schema, str]]) -> Schema:

@@ -43,7 +43,7 @@ _SIMPLE: Mapping[object, str] = {
 }
 
 
-def whole(title: str, about: str, body: Schema, definitions: Schema) -> Schema:
+def standalone(title: str, about: str, body: Schema, definitions: Schema) -> Schema:
     """A schema by itself, with what its parts refer to."""
     parts = {"definitions": dict(sorted(definitions.items()))} if definitions else {}
     return {"$schema": DRAFT, "title": title, "description": about, **body, **parts}

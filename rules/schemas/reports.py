@@ -6,7 +6,7 @@ from fp8check.rules.facts import saved
 from fp8check.rules.facts.data import Facts, Gpu
 from fp8check.rules.report import schema
 from fp8check.rules.schemas.docstrings import words
-from fp8check.rules.schemas.records import described, of_record, whole
+from fp8check.rules.schemas.records import described, of_record, standalone
 from fp8check.rules.schemas.shapes import (
     COUNT,
     COUNT_OR_NULL,
@@ -37,7 +37,7 @@ def report() -> Schema:
     definitions: Schema = {}
     one = of_record(schema.Report, definitions)
     about = "What fp8check says of a run; a list where it checked several."
-    return whole("fp8check report", about, _one_or_several(one), definitions)
+    return standalone("fp8check report", about, _one_or_several(one), definitions)
 
 
 def plan() -> Schema:
@@ -45,7 +45,7 @@ def plan() -> Schema:
     definitions: Schema = {}
     one = of_record(schema.Plans, definitions)
     about = "What to do, as a whole, so that a run trains as asked."
-    return whole("fp8check plan", about, {"allOf": [one]}, definitions)
+    return standalone("fp8check plan", about, {"allOf": [one]}, definitions)
 
 
 def probe() -> Schema:
@@ -65,7 +65,7 @@ def probe() -> Schema:
             definitions[name] = every[name]  # type: ignore[assignment]
             names.extend(_referred(every[name]))
     about = "What one real step showed; a list where several runs were probed."
-    return whole("fp8check probe", about, _one_or_several({"$ref": "#/definitions/Probed"}), dict(definitions))
+    return standalone("fp8check probe", about, _one_or_several({"$ref": "#/definitions/Probed"}), dict(definitions))
 
 
 def _one_or_several(one: Schema) -> Schema:
@@ -142,7 +142,9 @@ def seen() -> Schema:
             "compared": described(_compared(parts), "beside the same run in BF16; with --compare bf16"),
         },
     }
-    return whole("fp8check seen", "What was seen of a run from inside, and whether it is what was asked for.", body, {})
+    return standalone(
+        "fp8check seen", "What was seen of a run from inside, and whether it is what was asked for.", body, {}
+    )
 
 
 def _compared(of_a_run: Mapping[str, tuple[Schema, str]]) -> Schema:
@@ -208,4 +210,4 @@ def facts() -> Schema:
             **{name: described(part, named.get(name)) for name, part in parts.items()},
         },
     }
-    return whole("fp8check facts", about, body, {})
+    return standalone("fp8check facts", about, body, {})

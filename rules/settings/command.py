@@ -142,7 +142,7 @@ def started_by(tool: str, words: Sequence[str]) -> Launch:
     raise NotARun(f"nothing is known of {tool!r}: say the command that it starts, with accelerate, torchrun or python")
 
 
-def unlike(program: str, command: str, trains: Sequence[str]) -> LaunchError:
+def not_told_to_train(program: str, command: str, trains: Sequence[str]) -> LaunchError:
     """That a trainer's command was not told to train: `trl env`, `trl train.py`, `trl $METHOD`."""
     if is_filled_in(command):
         return Unclear(f"what {command} stands for is not known: a command of {program}")

@@ -22,7 +22,7 @@ from fp8check.rules.settings.shell_scope import (
     why_of,
 )
 from fp8check.rules.settings.shell_values import Expander, Field, value_of
-from fp8check.rules.settings.shell_writes import written
+from fp8check.rules.settings.shell_writes import files_written
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -450,7 +450,7 @@ class _Walk:
 
     def _changes(self, command: Command, fields: Sequence[Field]) -> None:
         """The files that a command writes: sed -i ... FILE, ... > FILE."""
-        names = [*written([field.text for field in fields])]
+        names = [*files_written([field.text for field in fields])]
         if command.written is not None:
             names.append(text_of(self._expander.value(command.written)))
         for name in names:

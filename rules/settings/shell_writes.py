@@ -48,7 +48,7 @@ _SHELLS = ("bash", "sh", "dash", "zsh", "ksh")
 _IN_FRONT = ("sudo", "doas", "env", "nice", "ionice", "time", "timeout", "nohup", "command", "exec", "srun", "stdbuf")
 
 
-def written(words: Sequence[str]) -> Iterator[str]:
+def files_written(words: Sequence[str]) -> Iterator[str]:
     """The names of the files that a command writes or changes, as far as its words tell; redirections apart."""
     names = [os.path.basename(word) for word in words]
     if names and names[0] in _IN_FRONT:
@@ -89,7 +89,7 @@ def _written_by_shell(words: Sequence[str]) -> Iterator[str]:
                 inner = shlex.split(part)
             except ValueError:  # a quote that holds one of the signs above
                 continue
-            yield from written(inner)
+            yield from files_written(inner)
         yield from re.findall(r">\s*([^\s<>;&|()'\"]+)", text)
 
 

@@ -14,7 +14,7 @@ from fp8check.rules.checking.planning import plan_request
 from fp8check.rules.checking.request import Request, RunRequest, assembled
 from fp8check.rules.input_error import InputError
 from fp8check.rules.moves.backends import GATHER
-from fp8check.rules.moves.site import known
+from fp8check.rules.moves.site import known_setting
 from fp8check.rules.moves.strategies import STRATEGIES, ZERO3, Strategy, entries
 from fp8check.rules.outcome.memory import OF_H200
 from fp8check.rules.outcome.speed import speed_of
@@ -319,7 +319,7 @@ def _changes(trial: Tried) -> tuple[bool, int, float]:
     steps = () if trial.plan is None else trial.plan.steps
     outcome = trial.report.outcome
     # Whatever the model: without torch.compile torchao has 0.2 to 0.5 times the speed of BF16.
-    eager = outcome.backend_name == "AO" and known(lambda: outcome.effective.compiled) is None
+    eager = outcome.backend_name == "AO" and known_setting(lambda: outcome.effective.compiled) is None
     slower = eager if trial.score is None else trial.score < 1
     return slower, sum(step.kind != "file" for step in steps), -(trial.score or 0.0)
 

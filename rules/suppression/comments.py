@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fp8check.rules.reading import Document
 
 
-def written(documents: Iterable[Document]) -> Iterator[Suppression]:
+def suppressions_in(documents: Iterable[Document]) -> Iterator[Suppression]:
     """The suppressions that stand in the comments of these files."""
     for document in documents:
         if MARK in document.text and document.format in ("yaml", "shell"):

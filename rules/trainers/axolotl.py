@@ -355,12 +355,12 @@ class Axolotl(HuggingFace):
         from fp8check.rules.settings.command import (  # few checks are given a command
             TORCHRUN_SWITCHES,
             flags_among,
-            unlike,
+            not_told_to_train,
             with_flags,
         )
 
         if words and words[0] != "train":
-            raise unlike(program, words[0], ("train",))
+            raise not_told_to_train(program, words[0], ("train",))
         words = list(words)
         end = words.index("--") if "--" in words else len(words)
         valued = next(

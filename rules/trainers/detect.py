@@ -147,7 +147,7 @@ def _top_of_large(data: bytes) -> dict[str, str] | None:
     return shape if data.lstrip()[:1] == b"{" and depth == 0 and data.rstrip()[-1:] == b"}" else None
 
 
-def told(document: Document) -> Kind:
+def identified(document: Document) -> Kind:
     """What a document is by its content, whatever it was taken for."""
     if document.root is None or document.root.kind != "map":
         return OTHER

@@ -421,10 +421,10 @@ class LlamaFactory(HuggingFace):
     @classmethod
     def launch(cls, program: str, words: Sequence[str]) -> Launch:
         """Its command is a Python program, which may start torchrun (see spawns)."""
-        from fp8check.rules.settings.command import unlike  # few checks are given a command
+        from fp8check.rules.settings.command import not_told_to_train  # few checks are given a command
 
         if words and words[0] != "train":
-            raise unlike(program, words[0], ("train",))
+            raise not_told_to_train(program, words[0], ("train",))
         return Launch("python", {}, program, tuple(words))
 
     @classmethod

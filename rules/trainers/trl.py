@@ -282,10 +282,10 @@ class Trl(HuggingFace):
 
         trl/cli.py to 0.29, trl/cli/ from 1.0 on: --accelerate_config becomes --config_file.
         """
-        from fp8check.rules.settings.command import flags_among, unlike  # few checks are given a command
+        from fp8check.rules.settings.command import flags_among, not_told_to_train  # few checks are given a command
 
         if words and words[0] not in COMMANDS:
-            raise unlike(program, words[0], COMMANDS)
+            raise not_told_to_train(program, words[0], COMMANDS)
         return Launch("accelerate", cls._for_launcher(flags_among(words)), program, tuple(words), through=cls.name)
 
     @classmethod

@@ -16,7 +16,7 @@ from fp8check.service.check_request import loads
 from fp8check.service.check_service import digest_of
 from fp8check.service.comparing import compared
 from fp8check.service.formats import CONTENT, OFFERS, choose, wants_page
-from fp8check.service.pages import made, page
+from fp8check.service.pages import page, report_parts
 from fp8check.service.problems import Problem
 from fp8check.service.routes.common import (
     ALWAYS,
@@ -180,7 +180,7 @@ async def stored(
         return page(
             request,
             "check.html",
-            report=made(await service.rendered(found, check_request, asker, None)),
+            report=report_parts(await service.rendered(found, check_request, asker, None)),
             names=[file.name for file in check_request.files],
             link=link,
             created=when(found.created_ms),

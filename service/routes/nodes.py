@@ -11,7 +11,7 @@ from starlette.responses import Response
 from fp8check.rules.nodes.document import MOST_GPUS, SCHEMA, WORST
 from fp8check.rules.schemas.nodes import nodes as schema_of_nodes
 from fp8check.service.formats import PLANS, choose, wants_page
-from fp8check.service.pages import made, page
+from fp8check.service.pages import page, report_parts
 from fp8check.service.problems import Problem
 from fp8check.service.routes.common import (
     ALWAYS,
@@ -116,6 +116,6 @@ async def nodes(
         caller.need("read")  # what others sent is not for this caller, nor whether they did
         raise Problem("not-found", "no node has reported for this job, or that was deleted after the time it is kept")
     if offer is None:
-        return page(request, "nodes.html", job=job, nodes=made(answer.body), formats=PLANS, expect=expect)
+        return page(request, "nodes.html", job=job, nodes=report_parts(answer.body), formats=PLANS, expect=expect)
     headers = {"FP8check-Verdict": answer.verdict, "FP8check-Exit-Code": str(answer.code), "Vary": "Accept"}
     return Response(answer.body, media_type=offer.media_type, headers=headers)

@@ -46,7 +46,7 @@ def put(connection: Connection, node: NewNode) -> None:
     connection.execute(insert(NODES).values(size=len(node.told), **node._asdict()))
 
 
-def told(connection: Connection, job: str, caller: str | None) -> list[bytes]:
+def reports_of(connection: Connection, job: str, caller: str | None) -> list[bytes]:
     """What the nodes of a job told; `caller`: only what that one sent."""
     query = select(NODES.c.told).where(NODES.c.job == job).order_by(NODES.c.host, NODES.c.caller)
     if caller is not None:

@@ -43,7 +43,7 @@ LARGE: dict[str, object] = {
 
 def outcome_of(report: Examined) -> Mapping[str, object]:
     """The outcome as a report has it."""
-    found = as_data(build.whole(report))["outcome"]
+    found = as_data(build.full_report(report))["outcome"]
     assert isinstance(found, dict)
     return found
 

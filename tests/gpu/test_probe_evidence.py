@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fp8check.rules.catalog import RULES
 from fp8check.rules.checking.examining import examine
-from fp8check.rules.report.build import whole
+from fp8check.rules.report.build import full_report
 from fp8check.rules.report.schema import as_data
 from fp8check.rules.seen import from_data, gemms
 from fp8check.rules.seen.data import ENDS
@@ -38,7 +38,7 @@ ON_H100 = recorded("h100")
 def said_today(record: dict[str, Any]) -> dict[str, Any]:
     """What the rules say of that evidence now."""
     case = {key: yaml.safe_dump(record[key], sort_keys=False) for key in ("training", "accelerate")}
-    data = as_data(whole(report_of({**case, "seen": record["probe"]})))
+    data = as_data(full_report(report_of({**case, "seen": record["probe"]})))
     for part in ("findings", "undecided"):
         data[part] = [one for one in data[part] if one["rule"].startswith("FP8")]  # type: ignore[union-attr]
     return data

@@ -8,7 +8,7 @@ from fp8check.rules.checking.request import RunRequest
 from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.moves import backends, launching, precision, stacks, steps, strategies
 from fp8check.rules.moves.site import Site
-from fp8check.rules.repair.render import Step, written
+from fp8check.rules.repair.render import Step, files_of
 from fp8check.rules.repair.state import changed, start_of
 from fp8check.rules.report.plan import step_of
 from fp8check.rules.report.plan_text import step_lines
@@ -90,7 +90,7 @@ def test_deepspeed_is_told_the_steps_of_a_script(words: str, steps_of_file: int)
 def test_a_new_file_holds_a_map() -> None:
     start = start_of((), None, "new.yaml")
     with pytest.raises(Unfixable, match="holds a map"):
-        written(start, start.state._replace(files={"new.yaml": "text"}))
+        files_of(start, start.state._replace(files={"new.yaml": "text"}))
     assert [*changed("text", {})] == []
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fp8check.probe import side_by_side
-from fp8check.rules.checking.nodes import SeveralRuns, bytes_of, node_of, told
+from fp8check.rules.checking.nodes import SeveralRuns, bytes_of, node_of, parse_report
 from fp8check.rules.checking.request import Request, RunRequest
 from fp8check.rules.facts import Facts, Gpu
 from fp8check.rules.nodes.fleet import fleet
@@ -118,7 +118,7 @@ def test_a_gpu_is_slow_where_bf16_says_so_as_well(
     """As measured: docs/evidence/nodes-h200.jsonl."""
     node = probed(*(one(fp8, bf16_ms=None if bf16 is None else Time(bf16, bf16, bf16)) for fp8, bf16 in times))
     assert list(whys(node)) == named
-    answer = fleet(told(bytes_of(node)))
+    answer = fleet(parse_report(bytes_of(node)))
     assert [other.value[:6] for drift in answer.drift for other in drift.others] == [f"GPU {gpu} " for gpu in named]
 
 
@@ -175,7 +175,7 @@ def test_a_gpu_that_was_not_probed_is_no_pass() -> None:
 
 
 def test_what_a_node_says_of_its_gpus_reaches_the_answer() -> None:
-    answer = fleet(told(bytes_of(probed(one(), one(), one(41.0)))))
+    answer = fleet(parse_report(bytes_of(probed(one(), one(), one(41.0)))))
     assert answer.verdict == "fail"
     assert any(why.startswith("GPU 2: takes 41 ms") for standing in answer.nodes for why in standing.why)
 

@@ -8,7 +8,7 @@ import pytest
 
 from fp8check.rules.checking.runs import WrongFiles, assemble
 from fp8check.rules.facts import Facts
-from fp8check.rules.trainers.detect import may_be_ours, read, told
+from fp8check.rules.trainers.detect import identified, may_be_ours, read
 
 TRAINING = {
     "a small file with FP8": ("llamafactory", "fp8: true\nbf16: true\noutput_dir: x\n"),
@@ -182,7 +182,7 @@ def test_training_files(name: str) -> None:
     dialect, text = TRAINING[name]
     document = read("f.yaml", text.encode())
     assert (document.kind, document.dialect) == ("training", dialect)
-    assert (told(document).name, told(document).dialect) == ("training", dialect)
+    assert (identified(document).name, identified(document).dialect) == ("training", dialect)
 
 
 @pytest.mark.parametrize(("kind", "text"), [(kind, text) for kind, texts in OTHER_KINDS.items() for text in texts])

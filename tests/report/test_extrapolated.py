@@ -35,11 +35,11 @@ def examined(
 
 
 def names(report: Examined) -> list[str]:
-    return [one.package for one in build.whole(report).outcome.extrapolated]
+    return [one.package for one in build.full_report(report).outcome.extrapolated]
 
 
 def test_a_stack_that_was_executed_says_nothing() -> None:
-    report = build.whole(examined({**TODAY, **EXECUTED}))
+    report = build.full_report(examined({**TODAY, **EXECUTED}))
     assert report.outcome.extrapolated == ()
     assert report.summary.extrapolated is None
     assert "extrapolated" not in json.dumps(as_data(report))
@@ -69,11 +69,11 @@ def test_a_newer_torch_is_said_once(release: str) -> None:
     words = f"extrapolated: {THE_STEP} with torch {release} ({EXECUTED['torch']} was executed)"
     assert text.count("extrapolated") == 1
     assert words in text
-    data = as_data(build.whole(report))
+    data = as_data(build.full_report(report))
     assert data["outcome"]["extrapolated"] == [
         {"package": "torch", "release": release, "executed": EXECUTED["torch"], "predictions": THE_STEP}
     ]
-    assert from_data(json.loads(json.dumps(data))) == build.whole(report)
+    assert from_data(json.loads(json.dumps(data))) == build.full_report(report)
 
 
 @pytest.mark.parametrize("release", ["2.13.0+cpu", "2.13", "2.11.0", "unreadable"])
@@ -82,7 +82,7 @@ def test_a_torch_that_is_not_newer_is_not(release: str) -> None:
 
 
 def test_html_shows_the_line_and_the_trace_shows_what_rests_on_it() -> None:
-    report = build.whole(examined({**TODAY, "torch": "2.15.0"}))
+    report = build.full_report(examined({**TODAY, "torch": "2.15.0"}))
     page = find("html").render([report], sources_of(examined(TODAY)))
     assert page.count(f"extrapolated: {THE_STEP} with torch 2.15.0") == 1
     shown = trace.render("fp8", report.outcome, Style(on=False))

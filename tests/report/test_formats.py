@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from fp8check.rules.checking.request import check_request
 from fp8check.rules.engine.running import UndecidedRule
 from fp8check.rules.report import github, sarif
-from fp8check.rules.report.build import brief, whole
+from fp8check.rules.report.build import brief, full_report
 from fp8check.rules.report.formats import FORMATS, Format, find
 from fp8check.rules.report.lacking import lacking
 from fp8check.rules.report.schema import Baseline, File, InternalError, Related, Report, Suppressed, as_data
@@ -48,7 +48,7 @@ def _case(name: str, number: int = 0) -> dict[str, object]:
 
 def _reported(case: dict[str, object]) -> tuple[Report, dict[str, str]]:
     examined = report_of(case)
-    return whole(examined), sources_of(examined)
+    return full_report(examined), sources_of(examined)
 
 
 def _all() -> list[tuple[str, dict[str, object]]]:
@@ -83,7 +83,7 @@ def test_a_brief_report_is_all_that_a_brief_format_shows(form: Format) -> None:
     for rule in CASES:
         examined = report_of(_case(rule))
         sources = sources_of(examined)
-        assert form.render([brief(examined)], sources) == form.render([whole(examined)], sources), rule
+        assert form.render([brief(examined)], sources) == form.render([full_report(examined)], sources), rule
 
 
 @pytest.mark.parametrize("form", FORMATS, ids=lambda one: one.name)
@@ -101,7 +101,7 @@ def _every() -> Iterator[tuple[str, Report]]:
         for kind in ("found", "not found", "undecided"):
             cases = told.get(kind)
             for number, case in enumerate(cases if isinstance(cases, list) else ()):
-                yield f"{rule} {kind} {number}", whole(report_of(case))
+                yield f"{rule} {kind} {number}", full_report(report_of(case))
 
 
 def test_sarif_of_every_case_follows_the_official_schema_and_what_code_scanning_asks_for() -> None:
@@ -503,7 +503,7 @@ def test_a_fix_of_a_script_stands_at_its_literal() -> None:
         "script": "@dataclass\nclass A(TrainingArguments):bf16:o=fd(default=True)",
     }
     (examined,) = check_request(request_of(files)).reports
-    report = whole(examined)
+    report = full_report(examined)
     assert any(one.fix is not None for one in examined.findings)
     fixes = [one.fix for one in report.findings if one.file == "train.py" and one.fix is not None]
     assert [(edit.line, edit.column, edit.text) for one in fixes for edit in one.edits] == [(2, 46, "False")]

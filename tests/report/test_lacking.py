@@ -37,7 +37,7 @@ def test_half_of_all_rules_are_undecided_for_few_reasons() -> None:
 def test_text_and_page_have_a_line_for_each_answer_and_name_every_rule() -> None:
     report = report_of(BLIND)
     text = text_of(report, verbose=True)
-    page = html.render([build.whole(report)], {}, Look())
+    page = html.render([build.full_report(report)], {}, Look())
     assert text.count("\nnot decided: ") == len(lacking(report.undecided))
     assert f"Undecided: {len(report.undecided)}." in page
     details = unescape(page[page.index('<div class="missing"') :].partition("</div>")[0])
@@ -53,7 +53,7 @@ def test_a_line_for_each_thing_that_is_missing(name: str) -> None:
     report = report_of(BLIND)
     format_ = find(name)
     assert format_ is not None
-    text = format_.render([build.whole(report)], {})
+    text = format_.render([build.full_report(report)], {})
     lines = [line for line in text.splitlines() if "not decided: " in line and " want" in line]
     groups = lacking(report.undecided)
     assert len(lines) == len(groups)

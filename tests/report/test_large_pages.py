@@ -22,7 +22,7 @@ ACCELERATE = 'distributed_type: "NO"\nmixed_precision: fp8\nfp8_config:\n  backe
 def page(training: str, accelerate: str = ACCELERATE) -> str:
     """The page of a run."""
     one = assembled_of({"training": training, "accelerate": accelerate})
-    report = build.whole(examine(one.run, one.documents))
+    report = build.full_report(examine(one.run, one.documents))
     format_ = find("html")
     assert format_ is not None
     return format_.render([report], {document.path: document.text for document in one.documents}, PLAIN)

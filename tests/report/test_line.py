@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.engine.running import Finding
 from fp8check.rules.reading import Document
-from fp8check.rules.report.build import whole
+from fp8check.rules.report.build import full_report
 from fp8check.rules.report.line import Effect, Tries, explain_line, is_to_be_tried
 from tests.support.runs import report_of
 
@@ -15,7 +15,7 @@ TRAINING = "output_dir: out\nbf16: true\n"
 def told(line: int, kind: str = "accelerate", accelerate: str = ACCELERATE) -> list[str]:
     report = report_of({"training": TRAINING, "accelerate": accelerate})
     (document,) = [one for one in report.documents if one.kind == kind]
-    return list(explain_line(whole(report), document, line))
+    return list(explain_line(full_report(report), document, line))
 
 
 def test_a_line_that_ends_the_run() -> None:
@@ -50,20 +50,23 @@ def test_a_finding_that_needs_no_help_is_said_without() -> None:
     assert node is not None
     one = Finding("FP000", "made-up", "info", "just so", node.key_span, "", (), (), "")
     report = report._replace(findings=(one,))
-    assert list(explain_line(whole(report), report.documents[0], 1))[1:] == ["  FP000 info: just so"]
+    assert list(explain_line(full_report(report), report.documents[0], 1))[1:] == ["  FP000 info: just so"]
 
 
 def test_a_line_without_a_setting() -> None:
     assert told(5)[1:] == ["  no setting stands on this line"]
     report = report_of({"accelerate": ACCELERATE})
     script = Document("t.py", "import torch\n", "python", None, loader="python")
-    assert list(explain_line(whole(report), script, 1)) == ["t.py:1  import torch", "  no setting stands on this line"]
+    assert list(explain_line(full_report(report), script, 1)) == [
+        "t.py:1  import torch",
+        "  no setting stands on this line",
+    ]
 
 
 def tried(line: int, *effects: Effect, why_not: str = "") -> list[str]:
     report = report_of({"training": TRAINING, "accelerate": ACCELERATE.replace("backend: te", "backend: TE")})
     document = report.documents[0]
-    return list(explain_line(whole(report), document, line, Tries(effects, why_not)))[1:]
+    return list(explain_line(full_report(report), document, line, Tries(effects, why_not)))[1:]
 
 
 def test_what_was_tried_is_said() -> None:
@@ -76,7 +79,9 @@ def test_what_was_tried_is_said() -> None:
 
 
 def test_what_decides_is_not_tried() -> None:
-    report = whole(report_of({"training": TRAINING, "accelerate": ACCELERATE.replace("backend: te", "backend: TE")}))
+    report = full_report(
+        report_of({"training": TRAINING, "accelerate": ACCELERATE.replace("backend: te", "backend: TE")})
+    )
     training, accelerate = report_of({"training": TRAINING, "accelerate": ACCELERATE}).documents
     assert not is_to_be_tried(report, training, 2)
     assert is_to_be_tried(report, training, 1)

@@ -24,7 +24,7 @@ def rendered(format_: Format, numbers: list[int], look: Look = PLAIN) -> tuple[s
     reports, sources, pieces = [], {}, []
     for number in numbers:
         one = assembled_of(CASES[number])
-        report = build.whole(examine(one.run, one.documents))
+        report = build.full_report(examine(one.run, one.documents))
         own = {document.path: document.text for document in one.documents}
         sources = own
         reports.append(report)

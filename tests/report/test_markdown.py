@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fp8check.rules.engine.running import UndecidedRule
 from fp8check.rules.report import markdown
-from fp8check.rules.report.build import whole
+from fp8check.rules.report.build import full_report
 from fp8check.rules.report.formats import find
 from fp8check.rules.report.markdown import MOST, code, fenced, inline
 from fp8check.rules.report.schema import Baseline, InternalError, LaunchLine, Report
@@ -40,7 +40,7 @@ def rendered(*reports: Report) -> str:
 
 
 def of_case(rule: str) -> Report:
-    return whole(report_of(CASES[rule]["found"][0]))
+    return full_report(report_of(CASES[rule]["found"][0]))
 
 
 @given(TEXTS)

@@ -7,7 +7,7 @@ import pytest
 from fp8check.rules.credentials import MASK
 from fp8check.rules.facts import Facts
 from fp8check.rules.reading import read
-from fp8check.rules.report.build import brief, whole
+from fp8check.rules.report.build import brief, full_report
 from fp8check.rules.report.masking import hidden, masked_text, secrets_of
 from fp8check.rules.report.schema import Edit, Fix
 from fp8check.rules.settings.launch import Launch
@@ -88,7 +88,7 @@ def test_a_report_repeats_none() -> None:
         f"api_key: {SECRET}}}\n"
     }
     examined = report_of(case)
-    for report in (brief(examined), whole(examined)):
+    for report in (brief(examined), full_report(examined)):
         assert SECRET not in repr(report._replace(probe=None))
         assert MASK in repr(report)
 
@@ -99,7 +99,7 @@ def test_a_fix_that_would_write_a_mask_is_none() -> None:
     examined = report_of(
         {"accelerate": "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config: {backend: TE, margn: 1}\n"}
     )
-    report = whole(examined)
+    report = full_report(examined)
     place = ("accel.yaml", 1, 1, 1, 2)
     wrong, right = (Fix(True, (Edit(*place, text),)) for text in (f"x: {SECRET}", "x: 1"))
     findings = (report.findings[0]._replace(fix=wrong), report.findings[0]._replace(fix=right))

@@ -17,7 +17,7 @@ from fp8check.rules.checking.request import Request, check_request
 from fp8check.rules.edits.differing import differing, lines_of
 from fp8check.rules.input_error import InputError
 from fp8check.rules.report import html
-from fp8check.rules.report.build import whole
+from fp8check.rules.report.build import full_report
 from fp8check.rules.report.formats import FORMATS, PLAIN, Format, find
 from fp8check.rules.report.github import render as github
 from fp8check.rules.report.htmlplan import todo
@@ -46,7 +46,7 @@ def planned(
     request = Request((request_of(files, launch, **case),))  # type: ignore[arg-type]
     checked = check_request(request)
     (plans,) = plans_for(request, checked, asked=True).values()
-    return whole(checked.reports[0])._replace(plan=plans), sources_of(checked.reports[0])
+    return full_report(checked.reports[0])._replace(plan=plans), sources_of(checked.reports[0])
 
 
 def plans_in(report: Report) -> Plans:
@@ -288,7 +288,7 @@ def test_every_format_takes_the_plan_of_a_case(rule: str) -> None:
     except InputError as problem:
         pytest.skip(str(problem))
     for number, plans in plans_for(request, checked, asked=True).items():
-        report = whole(checked.reports[number])._replace(plan=plans)
+        report = full_report(checked.reports[number])._replace(plan=plans)
         sources = sources_of(checked.reports[number])
         data = json.loads(json.dumps(as_data(report)))
         assert json.loads(json.dumps(as_data(from_data(data)))) == data
@@ -309,7 +309,7 @@ def test_the_files_of_a_page_are_those_that_fix_writes() -> None:
         found = plan_request(request, given=checked.reports)
         wanted = {(one.path, one.text) for plan in found.plans for one in plan.documents}
         for number, plans in plans_for(request, checked, asked=True).items():
-            report = whole(checked.reports[number])._replace(plan=plans)
+            report = full_report(checked.reports[number])._replace(plan=plans)
             offered = texts_of(rendered("html", report, sources_of(checked.reports[number]))).files
             assert {*offered.items()} <= wanted, rule
             made += len(offered)
@@ -365,7 +365,7 @@ def test_a_credential_is_in_no_plan_and_no_file_is_offered_with_its_mask(form: F
 
     sources = {one.path: discreet(one) for one in checked.reports[0].documents}
     for number, plans in plans_for(request, checked, asked=True).items():
-        text = form.render([whole(checked.reports[number])._replace(plan=plans)], sources)
+        text = form.render([full_report(checked.reports[number])._replace(plan=plans)], sources)
         for secret in ("some-secret-words", "another-secret", TOKEN):
             assert secret not in text
         if form.name == "html":

@@ -34,7 +34,7 @@ KEYS = {
 
 def sent(examined: Examined) -> object:
     """The whole report, as it is stored or sent."""
-    return json.loads(json.dumps(as_data(build.whole(examined))))
+    return json.loads(json.dumps(as_data(build.full_report(examined))))
 
 
 @pytest.mark.parametrize("part", KEYS, ids=lambda part: part.__name__)
@@ -54,7 +54,7 @@ def test_a_stored_report_is_the_same_report(rule: str) -> None:
     for case in (CASES[rule]["found"][0], CASES[rule]["not found"][-1]):
         examined = report_of(case)
         stored = from_data(sent(examined))
-        assert stored == build.whole(examined)
+        assert stored == build.full_report(examined)
         shown = text.render([stored], sources_of(examined), Look(verbose=True))
         assert shown == text_of(examined, verbose=True), "a brief report lacks nothing that text shows"
 
@@ -64,13 +64,13 @@ def test_what_a_probe_saw_is_stored_too() -> None:
     stored = from_data(sent(examined))
     assert stored.probe is not None
     assert stored.probe.ended == "done"
-    assert stored == build.whole(examined)
+    assert stored == build.full_report(examined)
 
 
 def test_what_is_left_out_where_there_is_none() -> None:
-    data = as_data(build.whole(report_of({**CASE, "stack": "unknown"})))
+    data = as_data(build.full_report(report_of({**CASE, "stack": "unknown"})))
     assert list(data["summary"]) == ["requested", "actual", "assumed", "memory_lacks"]  # type: ignore[call-overload]
-    data = as_data(build.whole(report_of(CASE)))
+    data = as_data(build.full_report(report_of(CASE)))
     assert list(data["summary"]) == ["requested", "actual", "memory_lacks"]  # type: ignore[call-overload]
 
 
@@ -79,7 +79,7 @@ def test_a_key_of_a_later_release_is_passed_over() -> None:
     data = sent(examined)
     assert isinstance(data, dict)
     data["findings"][0]["mood"] = data["mood"] = "bad"
-    assert from_data(data) == build.whole(examined)
+    assert from_data(data) == build.full_report(examined)
 
 
 def test_one_report_or_a_list() -> None:

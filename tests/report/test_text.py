@@ -116,6 +116,6 @@ def test_no_line_of_the_summary_stands_without_its_title() -> None:
             "accelerate": "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config:\n  backend: TE\n",
         }
     )
-    report = build.whole(found)
+    report = build.full_report(found)
     assert report.summary.memory_lacks is not None
     assert report.summary.memory_lacks not in text_of(found)

@@ -89,7 +89,7 @@ def assert_pointed(text: str, wanted: list[str]) -> None:
 def test_lines_and_outcomes(rule: str) -> None:
     for case in cases(rule, "found"):
         examined = report_of(case)
-        report = build.whole(examined)
+        report = build.full_report(examined)
         told = []
         for document in examined.documents:
             lines = {one.line for one in report.findings if one.file == document.path and one.line is not None}

@@ -148,7 +148,7 @@ def test_a_fix_that_cannot_be_made_is_none_in_the_data() -> None:
         Finding(**{**finding(node.key_span).as_dict(), "fix": safe(replace(target, "bf16"))})  # type: ignore[arg-type]
         for target in (here, Setting("fp8", Origin(variable="X")))
     ]
-    made = as_data(build.whole(report._replace(findings=tuple(findings))))["findings"]
+    made = as_data(build.full_report(report._replace(findings=tuple(findings))))["findings"]
     assert isinstance(made, list)
     assert made[0]["fix"]["safe"] is True
     assert made[0]["fix"]["edits"][0]["text"] == "bf16"
@@ -272,7 +272,7 @@ def test_a_file_that_may_not_be_quoted_is_told_by_its_line() -> None:
     page = find("html")
     assert page is not None
     case = {"accelerate": "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config: {backend: TE, margn: 1}\n"}
-    text = page.render([build.whole(report_of(case))], {})
+    text = page.render([build.full_report(report_of(case))], {})
     assert "margn is read by nothing" in text
     assert "backend: TE" not in text
     assert "is not quoted" in text

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fp8check.cli.schema import made
+from fp8check.cli.schema import schema_of
 from tests.support.paths import ROOT
 from tests.support.schemas import closed, misfits, validator
 from tests.support.watching import PROGRAMS, torch_python, watched
@@ -67,7 +67,7 @@ def test_both_precisions_side_by_side_and_nothing_is_left_behind(tmp_path: Path)
     assert (here / "accel.yaml").read_text() == FP8
     # The sixth step of each is the last: the program is held in the optimizer's, before it prints.
     assert ran.output.split() == [word for name in ("fp8", "bf16") for step in range(5) for word in (name, str(step))]
-    assert misfits(validator(closed(made("seen"))), ran.seen) == {}
+    assert misfits(validator(closed(schema_of("seen"))), ran.seen) == {}
     both = ran.seen["compared"]
     assert both["changed"] == [
         "accel.yaml:1 mixed_precision: fp8 -> mixed_precision: bf16",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from fp8check.cli.schema import made
+from fp8check.cli.schema import schema_of
 from fp8check.rules.releases.accelerate_keys import CLUSTER_KEYS, FP8_KEYS, SAGEMAKER_KEYS, WIZARD_KEYS
 from fp8check.rules.releases.versions import NEWEST
 from fp8check.rules.report import build
@@ -79,7 +79,7 @@ NOT_SEEN = {("FP219", "a float")}
 
 @cache
 def of_release(release: str) -> Draft7Validator:
-    return validator(made("accelerate", release))
+    return validator(schema_of("accelerate", release))
 
 
 def checked(text: str, release: str) -> dict[str, str] | None:
@@ -112,7 +112,9 @@ def test_schema_and_rules_say_the_same(rule: str, case: dict[str, Any]) -> None:
         return
     if wrong is None:
         return
-    findings = [one for one in build.whole(report).findings if one.file == "accel.yaml" and one.pointer is not None]
+    findings = [
+        one for one in build.full_report(report).findings if one.file == "accel.yaml" and one.pointer is not None
+    ]
     spoken = {one.pointer for one in findings}
     silent = {one for one in wrong if one not in spoken and one.rpartition("/")[0] not in spoken}
     assert silent == set() or (rule, case["name"]) in GOES_BEFORE
@@ -150,7 +152,7 @@ def test_the_real_files_are_valid_but_for_what_is_wrong_in_them() -> None:
 def test_every_key_that_is_read_has_its_line() -> None:
     assert {*ABOUT} == {*FP8_KEYS} - {"format"}
     assert {*ABOUT_TOP} <= CLUSTER_KEYS | SAGEMAKER_KEYS
-    section = made("accelerate")["properties"]["fp8_config"]["properties"]  # type: ignore[index]
+    section = schema_of("accelerate")["properties"]["fp8_config"]["properties"]  # type: ignore[index]
     assert {*section} == {*FP8_KEYS, *WIZARD_KEYS}
     assert all(one["description"] for one in section.values())
 

@@ -10,7 +10,7 @@ import pytest
 from fp8check.cli import config
 from fp8check.cli.main import main
 from fp8check.cli.options import Options, UsageError
-from fp8check.cli.schema import SCHEMAS, made
+from fp8check.cli.schema import SCHEMAS, schema_of
 from tests.support.schemas import misfits, validator
 
 if TYPE_CHECKING:
@@ -56,14 +56,14 @@ def loaded(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> config.C
 @pytest.mark.parametrize("text", TAKEN)
 def test_what_is_taken_fits(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert loaded(text, tmp_path, monkeypatch).path == "fp8check.toml"
-    assert misfits(validator(made("config")), data(text)) == {}
+    assert misfits(validator(schema_of("config")), data(text)) == {}
 
 
 @pytest.mark.parametrize(("text", "place"), REFUSED)
 def test_what_is_refused_does_not_fit(text: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError):
         loaded(text, tmp_path, monkeypatch)
-    assert list(misfits(validator(made("config")), data(text))) == [place]
+    assert list(misfits(validator(schema_of("config")), data(text))) == [place]
 
 
 def test_without_a_name_they_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,7 +74,7 @@ def test_without_a_name_they_are_listed(capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_each_is_printed(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schema", name]) == 0
-    assert json.loads(capsys.readouterr().out) == made(name)
+    assert json.loads(capsys.readouterr().out) == schema_of(name)
 
 
 @pytest.mark.parametrize(

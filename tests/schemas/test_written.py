@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fp8check.cli.main import main
-from fp8check.cli.schema import SCHEMAS, made
+from fp8check.cli.schema import SCHEMAS, schema_of
 from fp8check.rules import facts
 from fp8check.rules.checking import plan
 from fp8check.rules.checking.comparing import compared
@@ -37,7 +37,7 @@ FACTS = str(EXAMPLE / "facts.json")
 
 @cache
 def exactly(name: str) -> Draft7Validator:
-    return validator(closed(made(name)))
+    return validator(closed(schema_of(name)))
 
 
 def sent(data: object) -> Any:
@@ -46,22 +46,22 @@ def sent(data: object) -> Any:
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_the_page_of_a_schema_is_what_the_code_makes(name: str) -> None:
-    assert json.loads((DOCS / "schemas" / f"{name}.json").read_text(encoding="utf-8")) == made(name), "make docs"
+    assert json.loads((DOCS / "schemas" / f"{name}.json").read_text(encoding="utf-8")) == schema_of(name), "make docs"
 
 
 def test_a_schema_has_the_address_that_the_site_gives_it() -> None:
     for name in SCHEMAS:
-        assert made(name)["$id"] == f"https://fp8check.readthedocs.io/schemas/{name}.json"
-    assert "$id" not in made("accelerate", "1.11.0"), "that address is the newest release's"
+        assert schema_of(name)["$id"] == f"https://fp8check.readthedocs.io/schemas/{name}.json"
+    assert "$id" not in schema_of("accelerate", "1.11.0"), "that address is the newest release's"
     written = json.loads((DOCS / "schemas" / "catalog.json").read_text(encoding="utf-8"))
     assert written == catalog(), "make docs"
-    assert {one["url"] for one in written["schemas"]} <= {str(made(name)["$id"]) for name in SCHEMAS}
+    assert {one["url"] for one in written["schemas"]} <= {str(schema_of(name)["$id"]) for name in SCHEMAS}
 
 
 @pytest.mark.parametrize("rule", CASES)
 def test_reports(rule: str) -> None:
     for case in (CASES[rule]["found"][0], CASES[rule]["not found"][-1]):
-        data = sent(schema.as_data(build.whole(report_of(case))))
+        data = sent(schema.as_data(build.full_report(report_of(case))))
         assert misfits(exactly("report"), data) == {}
     assert misfits(exactly("report"), [data, data]) == {}
 
@@ -69,14 +69,14 @@ def test_reports(rule: str) -> None:
 @pytest.mark.parametrize("name", PROBED)
 def test_what_a_probe_saw(name: str) -> None:
     examined = report_of({**CASES["FP101"]["found"][0], "seen": PROBED[name]})
-    assert misfits(exactly("report"), sent(schema.as_data(build.whole(examined)))) == {}
+    assert misfits(exactly("report"), sent(schema.as_data(build.full_report(examined)))) == {}
     verdict = Verdict(from_data(PROBED[name]), None, None, (), ("something",))
     assert misfits(exactly("seen"), sent(verdict.as_data())) == {}
 
 
 def test_what_a_gpu_showed_of_watched_runs() -> None:
     lines = [json.loads(line) for line in (EVIDENCE / "h200-run.jsonl").read_text(encoding="utf-8").splitlines()]
-    whole = made("seen")
+    whole = schema_of("seen")
     parts = validator(closed({**whole, "required": []}))
     assert lines
     assert {name: misfits(parts, line["seen"]) for line in lines for name in [line["name"]]} == {
@@ -137,7 +137,7 @@ def test_facts_fit_where_they_are_read(place: tuple[str | int, ...]) -> None:
             read = True
         except facts.BadFacts:
             read = False
-        assert (misfits(validator(made("facts")), data) == {}) == read, value
+        assert (misfits(validator(schema_of("facts")), data) == {}) == read, value
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_facts_fit_where_they_are_read(place: tuple[str | int, ...]) -> None:
 )
 def test_what_is_none_does_not_fit(name: str, place: tuple[Any, ...], value: object) -> None:
     data = (
-        sent(schema.as_data(build.whole(report_of(CASES["FP101"]["found"][0]))))
+        sent(schema.as_data(build.full_report(report_of(CASES["FP101"]["found"][0]))))
         if name == "report"
         else sent(schema.as_data(plans_of(plan(*FILES, facts=FACTS))))
     )
@@ -161,4 +161,4 @@ def test_what_is_none_does_not_fit(name: str, place: tuple[Any, ...], value: obj
     for part in place[:-1]:
         inner = inner[part]
     inner[place[-1]] = value
-    assert misfits(validator(made(name)), data) != {}
+    assert misfits(validator(schema_of(name)), data) != {}

@@ -19,7 +19,7 @@ import yaml
 
 from fp8check.rules.checking import InputError, check
 from fp8check.rules.facts import dump
-from fp8check.rules.report.build import whole
+from fp8check.rules.report.build import full_report
 from fp8check.rules.report.schema import as_data
 from tests.support.paths import CASES, CORPUS, EXAMPLE
 from tests.support.reports import without_plan
@@ -76,7 +76,7 @@ def by_api(one: Input) -> Answer:
         checked = check(*one.names, facts="facts.json" if one.facts else None, **options, **lists)  # type: ignore[arg-type]
     except InputError as problem:
         return USAGE, _place(f"fp8check: {problem}")
-    reports = [as_data(whole(one)) for one in checked.reports]
+    reports = [as_data(full_report(one)) for one in checked.reports]
     return checked.exit_code(), json.loads(json.dumps(reports[0] if len(reports) == 1 else reports))
 
 

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from fp8check.rules.report import schema
-from fp8check.rules.report.build import whole
+from fp8check.rules.report.build import full_report
 from fp8check.service.reportmodel import Report
 from tests.support.cases import CASES
 from tests.support.runs import PROBED, report_of
@@ -26,7 +26,7 @@ STRICT = jsonschema.Draft202012Validator(
 
 
 def data_of(case: dict[str, Any]) -> object:
-    return json.loads(json.dumps(schema.as_data(whole(report_of(case)))))
+    return json.loads(json.dumps(schema.as_data(full_report(report_of(case)))))
 
 
 @pytest.mark.parametrize("rule", CASES)

@@ -88,9 +88,9 @@ def test_what_nodes_tell_is_kept_by_job_node_and_caller(url: str) -> None:
     async def work(store: Store) -> None:
         await store.write(put(told("b"), told("a"), told("a", "two", content=b"2"), told("a", job="k", content=b"k")))
         await store.write(put(told("b", content=b"later")))
-        assert await store.read(lambda connection: nodes.told(connection, "j", None)) == [b"{}", b"2", b"later"]
-        assert await store.read(lambda connection: nodes.told(connection, "j", "two")) == [b"2"]
-        assert await store.read(lambda connection: nodes.told(connection, "none", None)) == []
+        assert await store.read(lambda connection: nodes.reports_of(connection, "j", None)) == [b"{}", b"2", b"later"]
+        assert await store.read(lambda connection: nodes.reports_of(connection, "j", "two")) == [b"2"]
+        assert await store.read(lambda connection: nodes.reports_of(connection, "none", None)) == []
 
     in_store(url, work)
 
@@ -104,7 +104,7 @@ def test_a_job_without_room_takes_no_more_and_loses_nothing(url: str, monkeypatc
         monkeypatch.setattr(nodes, "MOST_BYTES_OF_A_JOB", 5)
         with pytest.raises(nodes.TooMany):
             await store.write(put(told("a", content=b"1234")))
-        assert await store.read(lambda connection: nodes.told(connection, "j", None)) == [b"{}", b"{}"]
+        assert await store.read(lambda connection: nodes.reports_of(connection, "j", None)) == [b"{}", b"{}"]
 
     in_store(url, work)
 

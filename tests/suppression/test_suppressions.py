@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fp8check.rules.checking.examining import examine_all
-from fp8check.rules.suppression.comments import written
+from fp8check.rules.suppression.comments import suppressions_in
 from fp8check.rules.suppression.suppressions import Suppression, suppression
 from fp8check.rules.trainers.detect import read
 from tests.support.runs import assembled_of, report_of
@@ -105,15 +105,15 @@ def test_one_of_a_rule_that_could_not_be_decided_is_not_unused() -> None:
     ],
 )
 def test_text_that_is_no_comment(text: str) -> None:
-    assert list(written([read("f.yaml", text.encode())])) == []
+    assert list(suppressions_in([read("f.yaml", text.encode())])) == []
 
 
 def test_json_has_no_comments() -> None:
-    assert list(written([read("f.json", b'{"a": "# fp8check: ignore[FP1] x"}')])) == []
+    assert list(suppressions_in([read("f.json", b'{"a": "# fp8check: ignore[FP1] x"}')])) == []
 
 
 def test_a_file_of_nothing_but_comments() -> None:
-    (one,) = written([read("f.yaml", b"# fp8check: ignore[FP101] why\n")])
+    (one,) = suppressions_in([read("f.yaml", b"# fp8check: ignore[FP101] why\n")])
     assert (one.rules, one.line) == (("FP101",), 1)
 
 
@@ -127,7 +127,7 @@ def test_from_the_configuration(files: tuple[str, ...], left: list[tuple[str, st
 
 def test_more_than_anybody_writes_are_not_read() -> None:
     lines = "".join(f"k{number}: 1  # fp8check: ignore[FP101] why\n" for number in range(2100))
-    found = [*written([read("f.yaml", lines.encode())])]
+    found = [*suppressions_in([read("f.yaml", lines.encode())])]
     assert len(found) == 2001
     assert found[-1].rules == ()
     assert found[-1].problem.startswith("more than 2,000 suppressions in a file")
@@ -136,17 +136,19 @@ def test_more_than_anybody_writes_are_not_read() -> None:
 
 def test_each_that_stands_alone_is_about_the_next_line() -> None:
     text = "# fp8check: ignore[FP101] one\na: 1\n\n# fp8check: ignore[FP101] two\n\nb: 2\n"
-    assert [one.line for one in written([read("f.yaml", text.encode())])] == [2, 6]
+    assert [one.line for one in suppressions_in([read("f.yaml", text.encode())])] == [2, 6]
 
 
 def test_two_on_one_line() -> None:
     text = "mixed: 1  # fp8check: ignore[FP101] one  # fp8check: ignore[FP102] two\n"
-    first, second = written([read("f.yaml", text.encode())])
+    first, second = suppressions_in([read("f.yaml", text.encode())])
     assert [(one.rules, one.reason, one.line) for one in (first, second)] == [
         (("FP101",), "one", 1),
         (("FP102",), "two", 1),
     ]
-    first, second = written([read("f.yaml", b"# fp8check: ignore[FP101] one # fp8check: ignore[FP102] two\nx: 1\n")])
+    first, second = suppressions_in(
+        [read("f.yaml", b"# fp8check: ignore[FP101] one # fp8check: ignore[FP102] two\nx: 1\n")]
+    )
     assert (first.line, second.line) == (2, 2)
 
 

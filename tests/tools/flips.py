@@ -269,7 +269,7 @@ def _signature(report: Examined) -> object:
 
 def _told(report: Examined) -> object:
     """What a report says, without where."""
-    whole = build.whole(report)
+    whole = build.full_report(report)
     findings = Counter((one.rule, one.severity, _PLACE.sub("", one.message)) for one in whole.findings)
     later = Counter((one.rule, _PLACE.sub("", one.message)) for one in report.later)
     trace = [(one.setting, str(one.value), bool(one.overrode)) for one in whole.outcome.trace]
@@ -287,7 +287,7 @@ def _claim(part: RunRequest, report: Examined, path: str, line: int) -> str | No
     document = next((one for one in report.documents if one.path == path), None)
     if document is None:
         return None
-    whole = build.whole(report)
+    whole = build.full_report(report)
     tries = Trials(Request((part,))).of(0, document, line) if is_to_be_tried(whole, document, line) else None
     told = list(explain_line(whole, document, line, tries))[1:]
     words = {one.split()[0] for one in told if one.startswith("  ") and one[2] != " "}

@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from fp8check.cli.schema import ADDRESS, SCHEMAS, made
+from fp8check.cli.schema import ADDRESS, SCHEMAS, schema_of
 
 # What is written by hand, and so by an editor: its name, what it is, and the files that it is of.
 WRITTEN_BY_HAND = {
@@ -36,7 +36,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     folder.mkdir(exist_ok=True)
     for name in SCHEMAS:
-        text = json.dumps(made(name), indent=2, ensure_ascii=False)
+        text = json.dumps(schema_of(name), indent=2, ensure_ascii=False)
         (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
     (folder / "catalog.json").write_text(json.dumps(catalog(), indent=2) + "\n", encoding="utf-8")
 

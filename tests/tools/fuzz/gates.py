@@ -50,7 +50,7 @@ def explaining(case: Case, _folder: Path) -> Iterable[str]:
             reports = advised(request, check_request(request)).reports
             trials = Trials(request)
             for at, examined in enumerate(reports[:2]):
-                whole = build.whole(examined)
+                whole = build.full_report(examined)
                 for document in examined.documents:
                     line = min(int(case.get("line") or 1), document.text.count("\n") + 1)
                     if not (concerns(whole, document, line) or sets(examined, document, line)):
@@ -101,7 +101,7 @@ def commenting(case: Case, _folder: Path) -> Iterable[str]:
     except InputError as problem:
         return (said(problem, "markdown"),)
     planned = plan_request(request, None, given=found.reports, states=6, plans=PLANS)
-    reports = [build.whole(one) for one in found.reports] * int(case.get("times") or 1)
+    reports = [build.full_report(one) for one in found.reports] * int(case.get("times") or 1)
     reports[:1] = [one._replace(plan=plan.plans_of(planned)) for one in reports[:1]]
     markdown = find("markdown")
     assert markdown is not None

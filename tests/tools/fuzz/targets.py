@@ -19,7 +19,7 @@ from fp8check.cli.config import load as load_config
 from fp8check.cli.options import Options
 from fp8check.rules import facts as machine
 from fp8check.rules import repair, writing
-from fp8check.rules.checking.nodes import told
+from fp8check.rules.checking.nodes import parse_report
 from fp8check.rules.checking.planning import plan_request
 from fp8check.rules.checking.request import Checked, Request, RunRequest, check_request
 from fp8check.rules.checking.selection import select
@@ -287,7 +287,7 @@ def _judged(checked: Checked) -> Iterable[str]:
 def _reported(checked: Checked, case: Case) -> list[str]:
     formats = _formats(case)
     chosen = [one for name in formats if (one := find(name)) is not None]
-    make = build.brief if all(one.brief for one in chosen) else build.whole
+    make = build.brief if all(one.brief for one in chosen) else build.full_report
     reports = [make(one) for one in checked.reports]
     return render(reports, sources_of(checked.reports), formats, _look(case))
 
@@ -511,7 +511,7 @@ def planning(case: Case, _folder: Path) -> Iterable[str]:
             raise Broken("a plan that leaves an error", str(found.steps))
     for one, found in zip(plans.plans, planned.plans, strict=True):
         _edited(one.fix.edits if one.fix is not None else (), planned.before, found.documents)
-    reports = [build.whole(one) for one in checked.reports]
+    reports = [build.full_report(one) for one in checked.reports]
     reports[:1] = [one._replace(plan=plans) for one in reports[:1]]
     sources = {path: masked(text, of_the_same_width) for path, text in sources_of(checked.reports).items()}
     for part in (html.body(reports, sources, todo_first=True),):
@@ -598,14 +598,14 @@ def nodes_telling(case: Case, _folder: Path) -> Iterable[str]:
     whole = Merged()
     for name in ("node", "other", "merged"):
         try:
-            whole.merge(told(encoded(case.get(name, ""))))
+            whole.merge(parse_report(encoded(case.get(name, ""))))
             labels.append(f"{name} read")
         except BadNode as problem:
             labels.append(said(problem, "node"))
             whole.add_unread(case.get("name", name), str(problem))
     whole.expect(len(case.get("name", "")) % 5, ())
     answer = fleet(whole)
-    again = told(plain(masked_shapes(nodes.as_json(answer, whole)), "json").encode())
+    again = parse_report(plain(masked_shapes(nodes.as_json(answer, whole)), "json").encode())
     if nodes.as_data(fleet(again), again) != nodes.as_data(answer, whole):
         raise Broken("nodes that are merged otherwise than they were written")
     if whole.unread and answer.verdict in ("pass", "warn"):
@@ -628,7 +628,7 @@ def told_nodes() -> list[Case]:
     gpu = simulated.seen(0, **simulated.MORE)
     texts.append(json.dumps(simulated.node("n9", seen=[gpu, {**gpu, "gpu": "1"}])))
     for text in texts:
-        whole.merge(told(text.encode()))
+        whole.merge(parse_report(text.encode()))
     merged_ = nodes.as_json(fleet(whole), whole)
     return [{"node": text, "other": texts[0], "merged": merged_, "name": "n9.json"} for text in texts]
 
@@ -674,7 +674,7 @@ def stored_reports() -> Iterable[Case]:
             checked = check_request(request if seen is None else request._replace(probe=lambda _run, seen=seen: seen))
         except InputError:
             continue
-        found.append({"report": as_json([build.whole(one) for one in checked.reports])})
+        found.append({"report": as_json([build.full_report(one) for one in checked.reports])})
     return found
 
 
