@@ -62,6 +62,7 @@ def written(script: ScriptSource, modules: Sequence[ScriptSource], start: Start,
         for source in every
         if source.command_line
         for name, setting in source.command_line.derived.items()
+        if "fp8" not in name  # which neither transformers nor TRL has: the class's own code reads it
     }
     calls = next((made for source in every if (made := source.named(*ARGUMENTS))), ())
     classes = {*ARGUMENTS, *(name for source in every for name in source.derived)}
