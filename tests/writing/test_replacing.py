@@ -72,8 +72,9 @@ def test_all_are_new(files: list[Path], system: str) -> None:
     check_tidy(files)
 
 
-def test_nothing_to_do() -> None:
+def test_nothing_to_do(files: list[Path]) -> None:
     replace_all([])
+    check_old(files)
 
 
 @pytest.mark.usefixtures("system")

@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from fp8check.rules import catalog
 from fp8check.rules.catalog import registry
-from fp8check.rules.engine import judge
-from fp8check.rules.outcome import predict
 from tests.support import runs
 from tests.support.cases import CASES
 from tests.support.pins import help_of, said
@@ -77,23 +75,15 @@ def _fix(fix: Any) -> object:
     return None if fix is None else (fix.safe, [(one.action, one.key, repr(one.value)) for one in fix.edits])
 
 
-_OUTCOMES: dict[Any, Any] = {}
 _RUNS: dict[int, Any] = {}
 
 
 def _examined(case: dict[str, Any], rule: str) -> Examined:
-    """The report of a case; its run and outcome are worked out once, since no mutant changes them."""
+    """The report of a case; its run is put together once, since no mutant changes it."""
     known = _RUNS.get(id(case))
     if known is None:
         known = _RUNS[id(case)] = runs.assembled_of(case)
     return examined(case, known.documents, only=rule, assembled=known)
-
-
-def _predict(run: Any, *assumed_versions: Any) -> Any:
-    key = (id(run), *(id(one) for one in assumed_versions))
-    if key not in _OUTCOMES:
-        _OUTCOMES[key] = predict(run, *assumed_versions)
-    return _OUTCOMES[key]
 
 
 def survives(mutant: Mutant, path: Path, files: Files) -> bool:
@@ -199,7 +189,6 @@ def main() -> int:
     if unknown:
         made.error(f"no file of rules: {', '.join(sorted(unknown))}")
     paths = [path for path in paths if not wanted or path.name in wanted]
-    judge.predict = _predict  # type: ignore[assignment]
     files = Files()
     for rule in CASES:
         for key, case in files.answers(rule):
