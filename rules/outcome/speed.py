@@ -24,6 +24,7 @@ from functools import lru_cache
 from fp8check.rules.outcome import work
 from fp8check.rules.outcome.effective import number, remembered
 from fp8check.rules.outcome.gpus import Datasheet, find, gpus
+from fp8check.rules.outcome.work import ATTENTION_SHARE, CAST_SHARE, LAUNCH, MEMORY_SHARE
 from fp8check.rules.record import Record
 from fp8check.rules.settings.values import Undecided
 
@@ -42,26 +43,9 @@ if TYPE_CHECKING:
     MeasuredBackend = Literal["TE", "AO"]
 
 MEASURED: tuple[MeasuredBackend, ...] = ("TE", "AO")
-# Shares of the datasheet's rates.
+# Shares of the datasheet's rates; work.py has those that whole steps share.
 BF16_SHARE = 0.697
 FP8_SHARE = 0.648
-ATTENTION_SHARE = 0.52
-# Over the activations counted once; eager code reads and writes each more than once, compiled code fuses.
-MEMORY_SHARE = {False: 0.358, True: 0.6}
-# torchao's eager casts are a kernel for each of their steps.
-CAST_SHARE: Mapping[tuple[MeasuredBackend, bool], float] = {
-    ("TE", False): 0.73,
-    ("AO", False): 0.03,
-    ("AO", True): 0.35,
-}
-# Seconds a decoder layer, forward and backward, that launching takes on the CPU.
-LAUNCH = {
-    ("BF16", False): 2.2e-3,
-    ("TE", False): 6.0e-3,
-    ("AO", False): 18.5e-3,
-    ("BF16", True): 1.5e-3,
-    ("AO", True): 3.2e-3,
-}
 # Seconds a step beside that: entering autocast, updating the scales.
 STEP_LAUNCH: Mapping[MeasuredBackend, float] = {"TE": 1.6e-3, "AO": 0.0}
 # How abruptly launch cost gives way to GPU time; over a whole step launching has more room to run ahead.
@@ -213,23 +197,13 @@ def _predict_step(model: ModelShape, tokens: int, setup: Setup, rest: Rest) -> P
         of = rest._replace(step=rest.step._replace(engine=engine))
         return whole_step.times_of(model, (layer, head), tokens, setup.gpu, of, compiled=setup.compiled)
 
-    hosts = whole_step.hosts(setup.host)
+    usual = whole_step.hosts(setup.host)[1]
     bf16 = times("BF16")
-    usual = bf16.on(hosts[1])
     if setup.gpu.fp8_tflops is None:
-        return Point(tokens, 1e3 * usual, None, None, None, None, None)
+        return Point(tokens, 1e3 * bf16.on(usual), None, None, None, None, None)
     fp8 = times(setup.backend)
-    ratios = [bf16.on(host) / fp8.on(host) for host in hosts]
-    error = whole_step.error_of(bf16, fp8, hosts[1], rest.step)
-    return Point(
-        tokens,
-        1e3 * usual,
-        1e3 * fp8.on(hosts[1]),
-        ratios[1],
-        min(ratios) * (1 - error),
-        max(ratios) * (1 + error),
-        fp8.waits_for(hosts[1]),
-    )
+    speedups = whole_step.speedup_of(bf16, fp8, setup.host)
+    return Point(tokens, 1e3 * bf16.on(usual), 1e3 * fp8.on(usual), *speedups, fp8.waits_for(usual))
 
 
 def _steps(model: ModelShape, setup: Setup) -> float:

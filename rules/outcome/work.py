@@ -1,4 +1,8 @@
-"""What a decoder layer and a head have to do, forward and backward, for so many tokens: counted, not measured."""
+"""What a decoder layer and a head have to do, forward and backward, for so many tokens, and how fast that goes.
+
+What there is to do is counted. The shares of a datasheet's rates are those of bare decoder layers (speed.py says what
+was measured); the model of whole steps takes them over, so that few of its numbers are fitted to whole steps.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,23 @@ from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fp8check.rules.models import ModelShape
 
+ATTENTION_SHARE = 0.52
+# Over the activations counted once; eager code reads and writes each more than once, compiled code fuses.
+MEMORY_SHARE = {False: 0.358, True: 0.6}
+# torchao's eager casts are a kernel for each of their steps.
+CAST_SHARE: Mapping[tuple[str, bool], float] = {("TE", False): 0.73, ("AO", False): 0.03, ("AO", True): 0.35}
+# Seconds a decoder layer, forward and backward, that launching takes on the CPU.
+LAUNCH: Mapping[tuple[str, bool], float] = {
+    ("BF16", False): 2.2e-3,
+    ("TE", False): 6.0e-3,
+    ("AO", False): 18.5e-3,
+    ("BF16", True): 1.5e-3,
+    ("AO", True): 3.2e-3,
+}
 LOGIT_BYTES = 30  # read and written per logit: BF16 and FP32 copies, softmax, gradient
 
 

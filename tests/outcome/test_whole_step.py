@@ -41,7 +41,7 @@ def test_adapters_under_transformer_engine_are_slower_than_in_bf16() -> None:
     adapters = point(weights="bfloat16", lora_rank=16, tokens=4096)
     whole = point(weights="bfloat16", tokens=4096)
     assert adapters.bound == "launch"
-    assert adapters.bf16_ms < whole.bf16_ms
+    assert (adapters.fp8_ms or 0) > 2 * (whole.fp8_ms or 0)
     assert (adapters.high or 1) < 1
     # Of a rank that does not divide by 16 the adapters themselves stay as they are.
     assert speedup(weights="bfloat16", lora_rank=16) < speedup(weights="bfloat16", lora_rank=8)
