@@ -202,7 +202,7 @@ def _predict_step(model: ModelShape, tokens: int, setup: Setup, rest: Rest) -> P
     if setup.gpu.fp8_tflops is None:
         return Point(tokens, 1e3 * bf16.on(usual), None, None, None, None, None)
     fp8 = times(setup.backend)
-    speedups = whole_step.speedup_of(bf16, fp8, setup.host)
+    speedups = whole_step.speedup_of(bf16, fp8, rest.step, setup.host)
     return Point(tokens, 1e3 * bf16.on(usual), 1e3 * fp8.on(usual), *speedups, fp8.waits_for(usual))
 
 

@@ -48,6 +48,7 @@ ALIGNED = 16  # an adapter of a rank that is no multiple stays as it is
 # Bytes for each number of the residual stream that the layers of transformers read and write beside the bare ones: two
 # norms of six kernels forward and twice that backward (models/llama/modeling_llama.py LlamaRMSNorm), rotary embedding.
 LAYER_BYTES, LAYER_SHARE = 289.0, 0.8
+ZERO = ("zero1", "zero2", "zero3")
 ZERO3_HOOKS = 1.0e-3  # seconds that hooks of ZeRO-3 take for each Linear layer
 # Adapters: two more products, two casts, a product and a sum each; a backend converts the base, lora_A and lora_B.
 ADAPTED = {"BF16": 2.0, "TE": 3.0, "AO": 3.0}
@@ -227,16 +228,19 @@ def hosts(measured: float | None) -> tuple[float, float, float]:
     return usual * (1 - LEFT_BY_HOST), usual, usual * (1 + LEFT_BY_HOST)
 
 
-def speedup_of(bf16: Times, fp8: Times, measured: float | None) -> tuple[float, float, float]:
+def speedup_of(bf16: Times, fp8: Times, step: Step, measured: float | None) -> tuple[float, float, float]:
     """The speed-up on a usual host, and from where to where it may be.
 
     Args:
+        step: of DeepSpeed's hooks little is known, as of a step that waits for launching.
         measured: milliseconds of a layer on the host of the run, where that is known.
     """
     over = hosts(measured)
     ratios = [bf16.on(host) / fp8.on(host) for host in over]
     # The more launching there is beside the GPU's work, the less a prediction is worth.
     launching = max(over[1] * times.launch / (times.products + times.others) for times in (bf16, fp8))
+    if step.strategy in ZERO:
+        launching = MOST_LAUNCHING
     error = ERROR + min(MOST_LAUNCHING, launching) * ERROR_OF_LAUNCH
     return ratios[1], min(ratios) * (1 - error), max(ratios) * (1 + error)
 

@@ -55,7 +55,7 @@ DISTURBED = {
 
 
 class Pair(NamedTuple):
-    """A run in BF16 and in FP8, measured: milliseconds, and how its times are predicted."""
+    """A run in BF16 and in FP8, measured: milliseconds, what decides them, and how they are predicted."""
 
     name: str
     group: str
@@ -63,6 +63,7 @@ class Pair(NamedTuple):
     host: str
     bf16: float
     fp8: float
+    step: Step
     times: Callable[[Fitted], tuple[Times, Times]]
 
     @property
@@ -127,6 +128,7 @@ def pairs() -> tuple[Pair, ...]:
             known = setup_of(outcome.run, outcome)
             assert known is not None
             setup = known
+        assert setup.rest is not None
         found.append(
             Pair(
                 name,
@@ -135,6 +137,7 @@ def pairs() -> tuple[Pair, ...]:
                 row["host"],
                 row["ms"]["bf16"],
                 row["ms"]["fp8"],
+                setup.rest.step,
                 partial(_times, model, row["tokens"], setup),
             )
         )
@@ -248,7 +251,7 @@ def left_out(key: Callable[[Pair], str]) -> list[Held]:
     for name in sorted({key(pair) for pair in every}):
         fitted, _ = _named(_fit([pair for pair in every if key(pair) != name], begin)[0])
         some = [pair for pair in every if key(pair) == name]
-        found += [Held(pair, *whole_step.speedup_of(*pair.times(fitted), None)) for pair in some]
+        found += [Held(pair, *whole_step.speedup_of(*pair.times(fitted), pair.step, None)) for pair in some]
     return found
 
 
