@@ -5,8 +5,6 @@ from __future__ import annotations
 from fp8check.rules.catalog.shared_fixes import dropped
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import reached, require_prediction
-from fp8check.rules.releases.accelerate_classes import wrong_keywords
-from fp8check.rules.releases.training_arguments import MEANT
 from fp8check.rules.settings.launch import LAUNCHER_FLAGS
 from fp8check.rules.settings.script import READERS, Unevaluated, model_prepared_alone, models_in
 
@@ -103,6 +101,8 @@ def wrong_keyword(script: ScriptSource, outcome: Outcome) -> Iterator[Found]:
 
     Write instead: `kwargs_handlers`, `opt_level`.
     """
+    from fp8check.rules.releases.accelerate_classes import wrong_keywords  # most runs have no script
+
     for call, wrong, right in wrong_keywords(script, outcome.stack):
         if outcome.starts:
             return
@@ -379,6 +379,8 @@ def word_refused(run: Run, outcome: Outcome) -> Iterator[Found]:
 
 def _argument_gone(script: Script, error: PredictedError) -> Iterator[Found]:
     """A keyword of TrainingArguments or of TRL's configurations that these had once."""
+    from fp8check.rules.releases.training_arguments import MEANT  # most runs have no such keyword
+
     span = error.because[0].origin.span
     named = (
         (call, name) for call in script.arguments for name, one in call.keywords.items() if one.origin.span == span

@@ -5,7 +5,6 @@ from __future__ import annotations
 from fp8check.rules.outcome import recipe
 from fp8check.rules.outcome.launcher import PRECISIONS
 from fp8check.rules.record import Record
-from fp8check.rules.releases.accelerate_classes import wrong_keywords
 from fp8check.rules.releases.accelerate_enums import BACKENDS
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.errors import PredictedError
@@ -124,7 +123,11 @@ def _ram_efficient(environment: Environment) -> Setting | None:
 
 def _check_keywords(run: Run, stack: Stack) -> None:
     """A script calls Accelerator, or a recipe for it, by a keyword that the class does not have."""
-    for call, wrong, _ in wrong_keywords(run.script.source, stack) if run.script.source is not None else ():
+    if run.script.source is None:
+        return
+    from fp8check.rules.releases.accelerate_classes import wrong_keywords  # most runs have no script
+
+    for call, wrong, _ in wrong_keywords(run.script.source, stack):
         text = f"{call.name}.__init__() got an unexpected keyword argument {wrong!r}"
         raise PredictedError("wrong-keyword", "accelerator", "TypeError", text, (call.keywords[wrong],))
 

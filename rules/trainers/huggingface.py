@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fp8check.rules.releases import behaviors
 from fp8check.rules.releases.errors import PredictedError
-from fp8check.rules.releases.training_arguments import NAMES, is_gone
 from fp8check.rules.releases.versions import at_least, parsed
 from fp8check.rules.settings.script import ARGUMENTS as CLASSES
 from fp8check.rules.settings.values import Origin, Setting
@@ -388,6 +387,10 @@ _OF_ACCELERATOR_CONFIG = frozenset(
 
 def _check_arguments(script: Script, stack: Stack) -> None:
     """A script that makes a Trainer's arguments by a keyword that the class has no more, or never had."""
+    if not script.arguments:
+        return
+    from fp8check.rules.releases.training_arguments import NAMES, is_gone  # most runs have no script
+
     for call in script.arguments:
         for name, setting in call.keywords.items():
             if name in NAMES and is_gone(call.name, name, stack):
