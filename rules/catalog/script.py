@@ -383,7 +383,10 @@ def _argument_gone(script: Script, error: PredictedError) -> Iterator[Found]:
 
     span = error.because[0].origin.span
     named = (
-        (call, name) for call in script.arguments for name, one in call.keywords.items() if one.origin.span == span
+        (call, name)
+        for call in script.arguments
+        for name, one in call.keywords.items()
+        if one.origin.span == span and f"'{name}'" in error.message  # all of ** have one place
     )
     for call, name in named:
         meant = MEANT.get(name, "")

@@ -74,6 +74,11 @@ def _takes(name: str, keyword: str, stack: Stack) -> bool:
 
 
 def _is_of_another(source: ScriptSource, name: str) -> bool:
-    """Whether the script takes a class of that name of another package."""
+    """Whether the script takes a class of that name of another package, or may have another class under its name."""
+    import re
+
+    aliases = set(re.findall(rf"\b{name} as (\w+)", source.text))
+    if any(len(set(re.findall(rf"(\w+) as {alias}\b", source.text))) > 1 for alias in aliases):
+        return True
     taken = [one for one in source.imports if one.rpartition(".")[2] == name]
     return bool(taken) and all(one.partition(".")[0] != "accelerate" for one in taken)

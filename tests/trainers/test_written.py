@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fp8check.rules.catalog import RULES
+from fp8check.rules.checking.api import check
 from fp8check.rules.checking.examining import examine
 from fp8check.rules.checking.runs import assemble
 from fp8check.rules.facts import Facts
@@ -289,3 +290,15 @@ def test_a_length_that_trl_calls_otherwise(tmp_path: Path) -> None:
     )
     own = own.replace("OwnConfig", "Own")
     assert made(own, {"trl": "1.16.0"}, tmp_path) is None
+
+
+def test_of_the_keywords_of_one_mapping_the_one_that_is_gone_is_named(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(
+        "from transformers import Trainer, TrainingArguments\n"
+        "config = {'output_dir': 'o', 'bf16': True, 'no_cuda': True}\n"
+        "Trainer(args=TrainingArguments(**config)).train()\n"
+    )
+    facts = Facts(packages={**(FACTS.packages or {}), "transformers": "5.0.0"}, variables={}, gpus=FACTS.gpus)
+    (report,) = check(str(script), facts=facts, launch=f"python {script}").reports
+    assert [one.message for one in report.findings if one.rule == "FP338"] == ["TrainingArguments refuses no_cuda"]
