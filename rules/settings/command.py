@@ -319,7 +319,7 @@ def with_flags(
         name, equals, value = words[position].lstrip("-").partition("=")
         name = name.replace("-", "_")
         if known is not None:
-            name = _whole(tool, name, words[position], known)
+            name = _full_name(tool, name, words[position], known)
         if equals:
             flags[name] = value
         elif name in switches or (tool == "accelerate" and _stands_alone(name, words[position + 1 :])):
@@ -356,7 +356,7 @@ def _is_program(script: str | None, flags: Mapping[str, object]) -> bool:
     return script is not None and (script.endswith(".py") or bool(flags.get("m") or flags.get("module")))
 
 
-def _whole(tool: str, name: str, word: str, known: frozenset[str]) -> str:
+def _full_name(tool: str, name: str, word: str, known: frozenset[str]) -> str:
     """The whole name of a flag: argparse takes the beginning of one, where no other begins so."""
     if name in known:
         return name
