@@ -296,8 +296,9 @@ def test_of_the_keywords_of_one_mapping_the_one_that_is_gone_is_named(tmp_path: 
     script = tmp_path / "train.py"
     script.write_text(
         "from transformers import Trainer, TrainingArguments\n"
-        "config = {'output_dir': 'o', 'bf16': True, 'no_cuda': True}\n"
-        "Trainer(args=TrainingArguments(**config)).train()\n"
+        "def build(out):\n    config = {}\n    config['training'] = {'output_dir': out, 'bf16': True, 'no_cuda': True}\n"
+        "    return config\n\n\nconfig = build('o')\n"
+        "Trainer(args=TrainingArguments(**config['training'])).train()\n"
     )
     facts = Facts(packages={**(FACTS.packages or {}), "transformers": "5.0.0"}, variables={}, gpus=FACTS.gpus)
     (report,) = check(str(script), facts=facts, launch=f"python {script}").reports
