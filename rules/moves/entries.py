@@ -12,10 +12,35 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fp8check.rules.moves.site import Site
+    from fp8check.rules.settings.values import Setting
+
+
+def renamed(site: Site) -> Iterator[Action]:
+    """Keywords that a trainer's class has no more, by the names that they have now: what was chosen with them stays."""
+    changes = [
+        [*site.write(setting, ABSENT), *site.in_training((meant, setting.value))] for setting, meant in _meant(site)
+    ]
+    yield from site.act(*changes)
+
+
+def _meant(site: Site) -> list[tuple[Setting, str]]:
+    """The keywords that end the run as their class has them no more, each with the name that it has now."""
+    from fp8check.rules.releases.training_arguments import MEANT  # few runs have such a keyword
+
+    error = site.outcome.error
+    places = {setting.origin.span for setting in error.because} if error is not None else set()
+    return [
+        (setting, MEANT[name])
+        for call in site.run.script.arguments
+        for name, setting in call.keywords.items()
+        if setting.origin.span in places and MEANT.get(name, "").isidentifier() and MEANT[name] not in call.keywords
+    ]
 
 
 def refused_gone(site: Site) -> Iterator[Action]:
-    """Keys that a loader does not know, all of them gone."""
+    """Keys that a loader does not know, all of them gone; what has another name now is renamed."""
+    if _meant(site):
+        return
     error = site.outcome.error
     because, flag = (error.because, error.flag) if error is not None else ((), "")
     refused = {setting.origin.span for setting in because if setting.origin.span is not None}

@@ -86,7 +86,7 @@ _BY_CODE: Mapping[str, Moves] = {
     "fsdp2-thaws-base": (backends.gather_off, strategies.other_strategy, *_BACKEND),
     "bias-of-head": (steps.head_called, *_BACKEND, *_STACK),
     "unknown-config-key": (entries.refused_gone, *_STACK),
-    "unknown-training-key": (entries.refused_gone, launching.words_gone, *_STACK),
+    "unknown-training-key": (entries.renamed, entries.refused_gone, launching.words_gone, *_STACK),
     "wrong-keyword": (entries.refused_gone,),
     "accumulation-twice": (entries.refused_gone,),
     "FP338": (launching.words_gone, launching.flags_off),

@@ -71,6 +71,18 @@ def again(files: dict[str, str], found: Planned, launch: str | None = None) -> P
     return plan_request(Request((applied(request_of(files, launch), found.plans[0]),)), found.goal)
 
 
+def test_a_keyword_that_has_another_name_now_keeps_its_value() -> None:
+    trl = TRAINER.replace("TrainingArguments", "SFTConfig").replace("Trainer", "SFTTrainer")
+    trl = trl.replace("from transformers import AutoModelForCausalLM, SFTTrainer, SFTConfig", "").strip()
+    trl = f"from transformers import AutoModelForCausalLM\nfrom trl import SFTConfig, SFTTrainer\n{trl}\n"
+    text = trl.replace("    bf16=True,", "    max_seq_length=2048,\n    bf16=True,")
+    files = {"train.py": text, "accel.yaml": SINGLE}
+    found = planned(files, "accelerate launch --config_file accel.yaml train.py", stack={**TODAY, "trl": "1.9.0"})
+    changed = texts(found)["train.py"]
+    assert "max_seq_length" not in changed
+    assert "max_length=2048" in changed
+
+
 def test_an_argument_of_training_arguments_changes() -> None:
     files = {"train.py": TRAINER, "accel.yaml": SINGLE}
     found = planned(files)
