@@ -1,6 +1,7 @@
 """What a followed script reads of files: JSON, YAML, TOML and OmegaConf's, as the mappings that it makes of them.
 
-A file that is not there, cannot be read, or is large, is UNKNOWN: it may be another where the run is started.
+A file that is not there, cannot be read, is large, or stands outside of the folder, is UNKNOWN. What a script names is
+followed nowhere else: a report that anybody may read shows values of it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     Call = Callable[[Follower, list[object], Any, Any], object]
 
 _MOST_VALUES = 2_000  # of one file
+_DEEPEST = 32  # mappings in each other
+_MOST_READ = 200_000  # characters that are parsed for one script, however often it reads them
 
 
 class FilePath(str):
@@ -41,12 +44,21 @@ class Opened(Record):
 
 def text_of(follower: Follower, path: object) -> object:
     """What a file says; UNKNOWN where that is not known here."""
-    if not isinstance(path, str) or not follower.known.reads or path in follower.known.written:
+    if not isinstance(path, str) or not follower.known.reads or path in follower.known.written or not _is_inside(path):
         return UNKNOWN
     try:
         return files.read(path, LONGEST).decode()
     except (Unreadable, UnicodeDecodeError):
         return UNKNOWN
+
+
+def _is_inside(path: str) -> bool:
+    """Whether a file stands in the current folder or below it, whatever links lead there."""
+    here = os.path.realpath("")
+    try:
+        return os.path.commonpath([here, os.path.realpath(path)]) == here
+    except ValueError:  # a NUL character, or another drive
+        return False
 
 
 def _open(follower: Follower, given: list[object], keywords: Mapping[str, object], _node: object) -> object:
@@ -59,6 +71,12 @@ def _open(follower: Follower, given: list[object], keywords: Mapping[str, object
     return Opened(path)
 
 
+def _may_parse(follower: Follower, text: str) -> bool:
+    """Whether this may be parsed as well: a loop reads the same file again and again."""
+    follower.known.parsed += len(text)
+    return follower.known.parsed <= _MOST_READ
+
+
 def _content(follower: Follower, given: Sequence[object]) -> object:
     """The text that a loader is given: itself, or of a file that is open."""
     first = given[0] if given else UNKNOWN
@@ -67,39 +85,44 @@ def _content(follower: Follower, given: Sequence[object]) -> object:
 
 def _json(follower: Follower, given: list[object], _keywords: object, _node: object) -> object:
     text = _content(follower, given)
-    if not isinstance(text, str):
+    if not isinstance(text, str) or not _may_parse(follower, text):
         return UNKNOWN
     try:
         value = json.loads(text)
+        return value if _count(value) <= _MOST_VALUES else UNKNOWN
     except (ValueError, RecursionError):
         return UNKNOWN
-    return value if _count(value) <= _MOST_VALUES else UNKNOWN
 
 
-def _count(value: object) -> int:
-    if isinstance(value, dict):
-        return 1 + sum(map(_count, value.values()))
-    return 1 + sum(map(_count, value)) if isinstance(value, list) else 1
+def _count(value: object, depth: int = 0) -> int:
+    """The values in a value; more than anybody takes where they are nested too deep."""
+    if depth > _DEEPEST:
+        return _MOST_VALUES + 1
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + sum(_count(one, depth + 1) for one in inner)
 
 
 def _toml(follower: Follower, given: list[object], _keywords: object, _node: object) -> object:
     text = _content(follower, given)
-    if not isinstance(text, str) or find_spec("tomllib") is None:  # it came with Python 3.11
+    if not isinstance(text, str) or not _may_parse(follower, text):
+        return UNKNOWN
+    if find_spec("tomllib") is None:  # it came with Python 3.11
         return UNKNOWN
     try:
-        return import_module("tomllib").loads(text)
+        value = import_module("tomllib").loads(text)
+        return value if _count(value) <= _MOST_VALUES else UNKNOWN
     except (ValueError, RecursionError):
         return UNKNOWN
 
 
 def _yaml(follower: Follower, given: list[object], _keywords: object, _node: object) -> object:
-    return _from_yaml(_content(follower, given), "pyyaml")
+    return _from_yaml(follower, _content(follower, given), "pyyaml")
 
 
-def _from_yaml(text: object, loader: str) -> object:
+def _from_yaml(follower: Follower, text: object, loader: str) -> object:
     from fp8check.rules.reading.read import read
 
-    if not isinstance(text, str):
+    if not isinstance(text, str) or not _may_parse(follower, text):
         return UNKNOWN
     try:
         root = read("config.yaml", text.encode(), loader=loader).root
@@ -135,13 +158,13 @@ def attributes(value: object) -> object:
 def _omega_load(follower: Follower, given: list[object], _keywords: object, _node: object) -> object:
     path = given[0] if given else UNKNOWN
     path = path.path if isinstance(path, Opened) else path
-    return attributes(_from_yaml(text_of(follower, path), "omegaconf"))
+    return attributes(_from_yaml(follower, text_of(follower, path), "omegaconf"))
 
 
-def _omega_create(_follower: Follower, given: list[object], _keywords: object, _node: object) -> object:
+def _omega_create(follower: Follower, given: list[object], _keywords: object, _node: object) -> object:
     first = given[0] if given else {}
     if isinstance(first, str):
-        first = _from_yaml(first, "omegaconf")
+        first = _from_yaml(follower, first, "omegaconf")
     if isinstance(first, Object) and first.of is not None:
         first = dict(first.attributes)
     if isinstance(first, Class) and first.members is not None:
@@ -167,7 +190,7 @@ def _omega_words(follower: Follower, given: list[object], keywords: Mapping[str,
             if not isinstance(inner, Attributes):
                 return UNKNOWN
             here = inner
-        here[last] = attributes(_from_yaml(text, "omegaconf") if text else "")
+        here[last] = attributes(_from_yaml(follower, text, "omegaconf") if text else "")
     return made
 
 

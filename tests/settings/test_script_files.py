@@ -41,6 +41,35 @@ def value(
     return next(iter(found.seen.values()))[-1].made.keywords["v"]
 
 
+@pytest.mark.parametrize("name", ["../c.json", "{}/c.json", "link.json", "sub/../../c.json", "folder/c.json", "a\0b"])
+def test_nothing_outside_of_the_folder_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    inside = tmp_path / "inside"
+    (inside / "sub").mkdir(parents=True)
+    (tmp_path / "c.json").write_text('{"key": "secret"}')
+    (inside / "c.json").write_text('{"key": "known"}')
+    (inside / "link.json").symlink_to(tmp_path / "c.json")
+    (inside / "folder").symlink_to(tmp_path)
+    monkeypatch.chdir(inside)
+    setup = "import json\nc = json.load(open({!r}))"
+    assert value(setup.format(name.format(tmp_path)), "c['key']") is UNKNOWN
+    assert value(setup.format("sub/../c.json"), "c['key']") == "known"
+    assert value(setup.format(str(inside / "c.json")), "c['key']") == "known"
+
+
+def test_a_script_that_reads_on_and_on_costs_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "c.json").write_text('{"key": "' + "x" * 9_000 + '"}')
+    monkeypatch.chdir(tmp_path)
+    setup = "import json\n" + "c = json.load(open('c.json'))\n" * 30
+    assert value("import json\nc = json.load(open('c.json'))", "len(c)") == 1
+    assert value(setup, "len(c)") is UNKNOWN
+
+
+def test_values_that_are_nested_deep_are_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "c.json").write_text("[" * 900 + "]" * 900)
+    monkeypatch.chdir(tmp_path)
+    assert value("import json\nc = json.load(open('c.json'))", "c") is UNKNOWN
+
+
 OMEGA = "from omegaconf import OmegaConf"
 VALUES: dict[str, tuple[str, str, object]] = {
     "yaml": ("import yaml\nwith open('c.yaml') as f:\n    c = yaml.safe_load(f)", "c['precision']", "fp8"),

@@ -138,6 +138,13 @@ def script(make: Callable[[int], str]) -> Callable[[int], Case]:
     )
 
 
+def script_of_files(n: int) -> Case:
+    """A script that reads a file again and again."""
+    reads = "".join(f"c{number} = yaml.safe_load(open('c.yaml'))\n" for number in range(n))
+    case = script(lambda _: f"import yaml\n{reads}Accelerator(mixed_precision=c0['k0'])\n")(n)
+    return case._replace(files={**case.files, "c.yaml": "".join(f"k{number}: v\n" for number in range(1_000)).encode()})
+
+
 PARSER = "import argparse\np = argparse.ArgumentParser()\np.add_argument('--mp')\na = p.parse_args()\n"
 PARSED = "Accelerator(mixed_precision=a.mp)\n"
 
@@ -763,6 +770,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("elif in elif", 200, script(lambda n: "if a: pass\n" + n * "elif a: Accelerator()\n")),
     Family("functions", 1_500, script(lambda n: lines(n, "def f{}():\n    Accelerator()\n"))),
     Family("a long line of a script", 100_000, script(lambda n: f"x = '{n * 'y'}'\nAccelerator()\n")),
+    Family("files that a script reads", 250, script_of_files),
     Family("comments of a script", 20_000, script(lambda n: n * "# a comment\n" + "Accelerator()\n")),
     Family(
         "options of a script",
