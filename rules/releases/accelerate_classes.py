@@ -57,8 +57,10 @@ def wrong_keywords(source: ScriptSource, stack: Stack) -> Iterator[tuple[Call, s
 
     The last is "" where it is not known.
     """
-    for call in source.named(*KEYWORDS):
-        if _is_of_another(source, call.name):
+    calls = source.named(*KEYWORDS)
+    others = _of_another(source, {call.name for call in calls})
+    for call in calls:
+        if call.name in others:
             continue
         for keyword in call.keywords:
             if keyword != "**" and not _takes(call.name, keyword, stack):
@@ -73,12 +75,16 @@ def _takes(name: str, keyword: str, stack: Stack) -> bool:
     return keyword in KEYWORDS[name]
 
 
-def _is_of_another(source: ScriptSource, name: str) -> bool:
-    """Whether the script takes a class of that name of another package, or may have another class under its name."""
+def _of_another(source: ScriptSource, names: set[str]) -> set[str]:
+    """The names of classes that the script takes of another package, or under which it may have another class."""
     import re
 
-    aliases = set(re.findall(rf"\b{name} as (\w+)", source.text))
-    if any(len(set(re.findall(rf"(\w+) as {alias}\b", source.text))) > 1 for alias in aliases):
-        return True
-    taken = [one for one in source.imports if one.rpartition(".")[2] == name]
-    return bool(taken) and all(one.partition(".")[0] != "accelerate" for one in taken)
+    aliases: dict[str, set[str]] = {}
+    for name, alias in re.findall(r"\b(\w+) as (\w+)", source.text) if names else ():
+        aliases.setdefault(alias, set()).add(name)
+    others = {name for several in aliases.values() if len(several) > 1 for name in several & names}
+    for name in names - others:
+        taken = [one for one in source.imports if one.rpartition(".")[2] == name]
+        if taken and all(one.partition(".")[0] != "accelerate" for one in taken):
+            others.add(name)
+    return others
