@@ -252,7 +252,8 @@ class ScriptSource(Record):
     def accelerator(self) -> Call | None:
         """The call that makes the Accelerator; None where there is none, or several that differ in what matters."""
         made = self.named("Accelerator")
-        return made[0] if made and all(_deciding(one) == _deciding(made[0]) for one in made[1:]) else None
+        deciding = _deciding(made[0]) if made else ()
+        return made[0] if made and all(_deciding(one) == deciding for one in made[1:]) else None
 
     @property
     def prepares(self) -> tuple[Call, ...]:

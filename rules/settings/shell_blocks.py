@@ -63,14 +63,17 @@ class Block:
         if self._settled is not None:
             scope.restore(self._settled)
             return
-        for name in dict.fromkeys(name for changed in self._all for name in changed):
-            held = [changed.get(name) for changed in self._all]
+        by_name: dict[str, list[Held]] = {}
+        for changed in self._all:
+            for name, held in changed.items():
+                by_name.setdefault(name, []).append(held)
+        for name, several in by_name.items():
             before = [] if self._has_last else [scope.held(name)]
-            if _is_same([*held, *before]) and held[0] is not None:
-                scope.restore({name: held[0]})
+            if len(several) == len(self._all) and _is_same([*several, *before]):
+                scope.restore({name: several[0]})
                 continue
             scope.spoil(name, why)
-            if any(one is not None and one.exported for one in held):
+            if any(held.exported for held in several):
                 scope.export(name)
 
 
