@@ -93,7 +93,7 @@ class _Asked(Record):
 
     def is_in(self, texts: Sequence[str]) -> bool:
         """Whether one of these words names a program that starts trainings, or has one in it."""
-        return any(self._is_one(word.rpartition("/")[2]) for text in texts for word in text.split())
+        return any(self._is_one(word.rpartition("/")[2]) for text in set(texts) for word in text.split())
 
     def _is_one(self, name: str) -> bool:
         name = name.strip("\"'();&\\")
@@ -404,14 +404,15 @@ class _Walk:
 
         By a here-document, a pipe, or as a file that this script has written.
         """
+        written = self._shared.written
         for at, field in enumerate(fields):
             name = field.text.rpartition("/")[2]
-            path = os.path.normpath(field.text)
-            if path in self._shared.written and (at == 0 or fields[0].text not in _TOUCHING):
+            path = os.path.normpath(field.text) if written else ""
+            if path in written and (at == 0 or fields[0].text not in _TOUCHING):
                 self._shared.started.add(path)
                 starts = at - 1 if at and fields[at - 1].text.rpartition("/")[2] in SHELLS else at
                 starts = 0 if fields[0].text in _SUBMITTING else starts
-                one = self._shared.written[path]
+                one = written[path]
                 spent = self._expander.spends(text_of(one.text))
                 return (starts, one.text, fields[at + 1 :], one.place) if spent else None
             if name in (*SHELLS, *_SUBMITTING, "ssh") and name != "zsh":

@@ -485,6 +485,9 @@ class _Fields:
         elsewhere = stretch(parts) if parts and parts[0].word != start else None
         if elsewhere is not None:  # it stands where the variable is set
             start, end = elsewhere
+        if len(parts) == 1:  # as most: a script may have a million of them
+            part = parts[0]
+            many = bool(part.why) and (id(part) in self._bare or isinstance(part, Many))
+            return Field(part.text, start, end, part.why, may_be_many=many)
         why = next((part.why for part in parts if part.why), "")
-        many = len(parts) == 1 and bool(why) and (id(parts[0]) in self._bare or isinstance(parts[0], Many))
-        return Field("".join(part.text for part in parts), start, end, why, may_be_many=many)
+        return Field("".join(part.text for part in parts), start, end, why, may_be_many=False)

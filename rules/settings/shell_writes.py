@@ -50,8 +50,8 @@ _IN_FRONT = ("sudo", "doas", "env", "nice", "ionice", "time", "timeout", "nohup"
 
 def files_written(words: Sequence[str]) -> Iterator[str]:
     """The names of the files that a command writes or changes, as far as its words tell; redirections apart."""
-    names = [os.path.basename(word) for word in words]
-    if names and names[0] in _IN_FRONT:
+    if words and os.path.basename(words[0]) in _IN_FRONT:
+        names = [os.path.basename(word) for word in words]
         known = (_IN_PLACE, _TO_THE_LAST, _COPIERS, _BEHIND, _SHELLS, ("dd",))
         start = next((at for at, name in enumerate(names) if any(name in table for table in known)), len(names))
         words = words[start:]
