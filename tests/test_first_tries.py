@@ -75,7 +75,7 @@ def test_a_keyword_that_the_arguments_of_a_trainer_do_not_have_ends_the_run(fold
     (folder / "train.py").write_text(TRAINER.format(keywords=keywords))
     report = checked("python train.py")
     assert ends(report).endswith(f"got an unexpected keyword argument '{keywords.partition('=')[0]}'")
-    assert errors(report) == ["FP303"]
+    assert errors(report) == ["FP338"]
     assert f"delete {keywords}" in told("python train.py", "fp8")
 
 

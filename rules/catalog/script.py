@@ -386,7 +386,7 @@ def _argument_gone(script: Script, error: PredictedError) -> Iterator[Found]:
         (call, name)
         for call in script.arguments
         for name, one in call.keywords.items()
-        if one.origin.span == span and f"'{name}'" in error.message  # all of ** have one place
+        if one.origin.span == span and name == error.flag  # all of ** have one place
     )
     for call, name in named:
         meant = MEANT.get(name, "")

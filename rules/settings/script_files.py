@@ -73,8 +73,7 @@ def _open(follower: Follower, given: list[object], keywords: Mapping[str, object
 
 def _may_parse(follower: Follower, text: str) -> bool:
     """Whether this may be parsed as well: a loop reads the same file again and again."""
-    follower.known.parsed += len(text)
-    return follower.known.parsed <= _MOST_READ
+    return follower.known.parses(len(text)) <= _MOST_READ
 
 
 def _content(follower: Follower, given: Sequence[object]) -> object:

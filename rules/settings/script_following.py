@@ -52,7 +52,6 @@ class Known:
         packages: whether packages can be imported, by their names; one that is not there is not known.
         path: the script's own.
         written: files that the script writes.
-        parsed: characters of YAML, JSON and TOML that were parsed for it.
         modules: those beside the script, by their paths; none where they are not followed.
         defaults: what options are where the command does not set them, of those whose default is no literal.
         commands: the functions that are commands of an object, with their names, by where that is made.
@@ -76,13 +75,18 @@ class Known:
         self.modules = modules or {}
         self.reads, self.packages, self.path = reads, packages or {}, path
         self.written: set[str] = set()
-        self.parsed = 0
+        self._parsed = 0
         self.variables, self.gpus, self.words, self.launched = variables, gpus, words, launched
         self.counted, self.dotenv = counted, dotenv
         self.options_of = options_of
         self.options = options_of(words)
         self.commands: dict[tuple[int, int], list[tuple[str, Function]]] = {}
         self.arguments: object = UNKNOWN if words is None else [path, *words]
+
+    def parses(self, characters: int) -> int:
+        """So many characters of YAML, JSON and TOML are parsed for it as well; how many that makes together."""
+        self._parsed += characters
+        return self._parsed
 
     def module(self, dotted: str, importer: str) -> str | None:
         """The path of a module beside the script, as another imports it; None where it is none, or several are."""

@@ -178,7 +178,7 @@ class HuggingFace(Training):
         for name, setting in never:
             if setting.origin.code in CLASSES:
                 text = f"{setting.origin.code}.__init__() got an unexpected keyword argument '{name}'"
-                raise PredictedError("unknown-training-key", "arguments", "TypeError", text, (setting,))
+                raise PredictedError("unknown-training-key", "arguments", "TypeError", text, (setting,), flag=name)
         refused = [setting for _, setting in never if setting.origin.flag is not None]
         if refused:
             flags = [word for setting in refused for word in str(setting.origin.flag).split()]
@@ -396,7 +396,7 @@ def _check_arguments(script: Script, stack: Stack) -> None:
             if name in NAMES and is_gone(call.name, name, stack):
                 place = setting._replace(origin=setting.origin._replace(code=call.name))
                 text = f"{call.name}.__init__() got an unexpected keyword argument '{name}'"
-                raise PredictedError("unknown-training-key", "arguments", "TypeError", text, (place,))
+                raise PredictedError("unknown-training-key", "arguments", "TypeError", text, (place,), flag=name)
         given = call.keywords.get("accelerator_config")
         for name in given.value if given is not None and isinstance(given.value, dict) else ():
             if name not in _OF_ACCELERATOR_CONFIG:

@@ -221,7 +221,7 @@ def test_who_may_not_see_this_machine_does_not(tmp_path: Path) -> None:
         assert answer.json() == unseen.json()
 
 
-SLOW = {
+SLOW = {  # its trainer is named, as too little of the file is known for a guess
     "training": "model_name_or_path: a/b\noutput_dir: out\nlearning_rate: 1.0e-5\nbf16: true\n"
     + "".join(f"k{number}: 1 # fp8check: ignore[FP101] x\n" for number in range(2_500)),
     "accelerate": "mixed_precision: fp8\nfp8_config:\n" + "".join(f"  k{number}: 1\n" for number in range(4_000)),
@@ -233,7 +233,11 @@ def test_many_plans_leave_room_for_checks(tmp_path: Path) -> None:
     with served(tmp_path) as one, ThreadPoolExecutor(12) as pool:
         one.post("/check", json=BODY)
         sent = [
-            pool.submit(one.post, "/plan", json={**SLOW, "options": {**UNSEEN, "variables": {"N": str(number)}}})
+            pool.submit(
+                one.post,
+                "/plan",
+                json={**SLOW, "options": {**UNSEEN, "trainer": "transformers", "variables": {"N": str(number)}}},
+            )
             for number in range(12)
         ]
         slowest = 0.0
@@ -256,7 +260,7 @@ def test_many_plans_leave_room_for_checks(tmp_path: Path) -> None:
 
 def test_a_plan_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     with served(tmp_path, FP8CHECK_CHECK_TIMEOUT_S="0.05") as one:
-        answer = one.post("/plan", json={**SLOW, "options": UNSEEN})
+        answer = one.post("/plan", json={**SLOW, "options": {**UNSEEN, "trainer": "transformers"}})
         assert (answer.status_code, answer.json()["type"]) == (422, "/problems/too-costly")
         assert one.get("/healthz").status_code == 200
 
