@@ -361,9 +361,10 @@ def word_refused(run: Run, outcome: Outcome) -> Iterator[Found]:
     """
     error = outcome.error_of("script-refuses-words") or outcome.error_of("unknown-training-key")
     flag = error.because[0].origin.flag if error is not None else None
-    if error is not None and flag is None and error.type == "TypeError":
+    if error is None:
+        return
+    if flag is None:
         yield from _argument_gone(run.script, error)
-    if error is None or flag is None:
         return
     script = run.launch.script or "the script"
     name = flag.split()[0].partition("=")[0].lstrip("-").replace("-", "_")
