@@ -108,7 +108,7 @@ def fp8_on_the_cpu(run: Run, launch: Launch, requested: Requested, outcome: Outc
         place = kind
     if place is None and not launch.flag("cpu"):
         return
-    there = _ON_THE_CPU.get(outcome.backend_name or "", "there it is emulated, or fails")
+    there = _ON_THE_CPU.get(str(outcome.backend_name), "there it is emulated, or fails")
     yield Found(
         f"FP8 on the CPU: {there}",
         place=place,

@@ -646,7 +646,7 @@ def llamafactory_refuses_version(
             label=reached(
                 outcome, "it compares versions when it starts, and raises ImportError", "llamafactory-refuses-version"
             ),
-            action=Action("", packages={one.package: high}),
+            action=Action(packages={one.package: high}),
             fact="DISABLE_VERSION_CHECK=1 switches the check off",
         )
 
@@ -773,6 +773,6 @@ def accelerate_older_than_known(requested: Requested, packages: Mapping[str, str
         f"accelerate {packages['accelerate']} is older than {OLDEST_ACCELERATE}, the first that is known here",
         place=requested.fp8[0],
         label="FP8 by file and launcher is new in 0.34: what follows may not hold",
-        action=Action("", packages={"accelerate": NEWEST["accelerate"]}),
+        action=Action(packages={"accelerate": NEWEST["accelerate"]}),
         fact="accelerate 1.13 and newer know FP8 by file and launcher",
     )

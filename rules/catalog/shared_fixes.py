@@ -20,24 +20,24 @@ WHAT_TO_CHANGE = "`fp8check plan` looks for what to change"
 
 def unset(name: str) -> Action:
     """A variable out of the shell."""
-    return Action("", variables={name: None})
+    return Action(variables={name: None})
 
 
 def exported(name: str, value: str) -> Action:
     """A variable of the shell with that value."""
-    return Action("", variables={name: value})
+    return Action(variables={name: value})
 
 
 def dropped(flag: str) -> Action:
     """A flag out of the command, as it stands there."""
-    return Action("", without=(flag,))
+    return Action(without=(flag,))
 
 
 def upgraded(outcome: Outcome, *packages: str) -> Action | None:
     """These packages in the newest releases that the trainer takes; None where one is not known."""
     newest = {name: outcome.run.training.newest(outcome.stack, name) for name in packages}
     known = {name: release for name, release in newest.items() if release is not None}
-    return Action("", packages=known) if len(known) == len(packages) else None
+    return Action(packages=known) if len(known) == len(packages) else None
 
 
 def write(section: Section, key: str, value: object) -> Edit:

@@ -218,9 +218,9 @@ def _without(origin: Origin) -> Iterator[_Cure]:
     if origin.span is not None:
         yield _Cure(Fix((Edit("delete", origin.key_span or origin.span),), safe=False), is_deletion=True)
     elif origin.flag is not None:
-        yield _Cure(action=Action("", without=(origin.flag,)))
+        yield _Cure(action=Action(without=(origin.flag,)))
     elif origin.variable is not None:
-        yield _Cure(action=Action("", variables={origin.variable: None}))
+        yield _Cure(action=Action(variables={origin.variable: None}))
 
 
 def _launches(state: _State) -> Iterator[_Cure]:
@@ -240,7 +240,7 @@ def _launches(state: _State) -> Iterator[_Cure]:
         except Unfixable:
             command = None
         if command is not None and command != part.launch:
-            yield _Cure(action=Action("", launch=command))
+            yield _Cure(action=Action(launch=command))
     if "training" in files:
         yield _Cure(part=part._replace(launch=None, script=None))
 

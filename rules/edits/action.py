@@ -52,14 +52,14 @@ class Action(Record):
     """Values that are changed together.
 
     Attributes:
-        why: the rule, the predicted error or the part of the goal that asks for it.
+        why: the rule, the predicted error or the part of the goal that asks for it; a rule leaves it to its finding.
         launch: the whole command, where it is to be another one.
         variables: environment variables by name; None where one is to be unset.
         packages: releases to be installed, by normalized name.
         without: flags that go out of the command, as they stand there.
     """
 
-    why: str
+    why: str = ""
     assigns: tuple[Assign, ...] = ()
     launch: str | None = None
     variables: Mapping[str, str | None] = {}

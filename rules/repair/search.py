@@ -477,11 +477,11 @@ def _together(proposed: Sequence[Iterator[Action]]) -> Iterator[Action]:
 def _smaller(start: Start, state: State, renamed: Mapping[Entry, frozenset[Entry]]) -> Iterator[Action]:
     """Each single change of a state, taken back."""
     for name in state.packages:
-        yield Action("", packages={name: ""})
+        yield Action(packages={name: ""})
     for name in state.variables:
-        yield Action("", variables={name: None})
+        yield Action(variables={name: None})
     if state.launch != start.state.launch:
-        yield Action("", launch=_AS_GIVEN)
+        yield Action(launch=_AS_GIVEN)
     for path, data in state.files.items():
         before = start.state.files[path]
         if before is data or path == start.new_file:
