@@ -494,7 +494,9 @@ def _method_by_fire(follower: Follower, target: Class | Object, words: Sequence[
         words = of_constructor(words, taken)[1]
         owner = follower.call(target, [], known.of_command_line(taken))
     method = follower.attribute(owner, words[0].replace("-", "_")) if words else None
-    if not isinstance(method, Function) or not set(_parameters_of(method)) <= known.options.keys():
+    if not isinstance(method, Function) or getattr(method.node, "decorator_list", None):
+        return NOT_HERE  # a static method has no self, and what a decorator makes is not known
+    if not set(_parameters_of(method)) <= known.options.keys():
         return NOT_HERE
     return follower.run(method, [], known.of_command_line(_parameters_of(method)))
 

@@ -421,6 +421,21 @@ def test_fire_without_a_function_takes_the_first_word() -> None:
     assert isinstance(value(text, "fire.Fire()", words=()), type(UNKNOWN))
 
 
+def test_fire_with_a_class_an_object_and_a_mapping() -> None:
+    job = "import fire\nclass C:\n    def __init__(self, bf16=2):\n        self.v = bf16\n    def f(self):\n        return self.v\n"
+    assert value(job, "fire.Fire(C)", words=("f",)) is True
+    assert value(job, "fire.Fire(C())", words=("f",)) == 2
+    assert value("import fire\ndef f(bf16):\n    return bf16", "fire.Fire({'g': f})", words=("g",)) is True
+    assert value(job, "fire.Fire(C)", words=()) is UNKNOWN
+
+
+@pytest.mark.parametrize("decorator", ["staticmethod", "classmethod", "wrapped"])
+def test_fire_with_a_method_that_a_decorator_makes_is_not_known(decorator: str) -> None:
+    """A static method has no self: its first parameter was taken for it, and what was given was lost."""
+    text = f"import fire\nclass C:\n    @{decorator}\n    def f(bf16=2):\n        return bf16\n"
+    assert value(text, "fire.Fire(C)", words=("f",)) is UNKNOWN
+
+
 def test_variables_under_the_launcher() -> None:
     name = "ACCELERATE_MIXED_PRECISION"
     assert value("import os", f"'{name}' in os.environ", launched=True) is True
