@@ -380,7 +380,7 @@ def word_refused(run: Run, outcome: Outcome) -> Iterator[Found]:
 
 def _argument_gone(script: Script, error: PredictedError) -> Iterator[Found]:
     """A keyword of TrainingArguments or of TRL's configurations that these had once."""
-    from fp8check.rules.releases.training_arguments import MEANT  # most runs have no such keyword
+    from fp8check.rules.releases.training_arguments import MEANT, TAKE_A_SHARE  # most runs have no such keyword
 
     span = error.because[0].origin.span
     named = (
@@ -395,7 +395,7 @@ def _argument_gone(script: Script, error: PredictedError) -> Iterator[Found]:
             f"{call.name} refuses {name}",
             place=error.because[0],
             label=f"{error.type}: {error.message}",
-            fact=f"its name is {meant}" if meant else "",
+            fact=f"its name is {meant}{', which takes a share as well' * (meant in TAKE_A_SHARE)}" if meant else "",
         )
 
 

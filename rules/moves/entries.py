@@ -33,7 +33,7 @@ def _meant(site: Site) -> list[tuple[Setting, str]]:
         (setting, MEANT[name])
         for call in site.run.script.arguments
         for name, setting in call.keywords.items()
-        if setting.origin.span in places and MEANT.get(name, "").isidentifier() and MEANT[name] not in call.keywords
+        if setting.origin.span in places and name in MEANT and MEANT[name] not in call.keywords
     ]
 
 

@@ -51,8 +51,9 @@ MEANT: Mapping[str, str] = {
     "no_cuda": "use_cpu",
     "per_gpu_train_batch_size": "per_device_train_batch_size",
     "per_gpu_eval_batch_size": "per_device_eval_batch_size",
-    "warmup_ratio": "warmup_steps, which takes a share as well",
+    "warmup_ratio": "warmup_steps",
 }
+TAKE_A_SHARE = ("warmup_steps",)  # where it is below 1 (transformers 5.16.1 training_args.py get_warmup_steps)
 NAMES = frozenset(
     [name for names in _OF_TRANSFORMERS.values() for name in names]
     + [name for table in _OF_TRL.values() for names in table.values() for name in names]

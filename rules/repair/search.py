@@ -19,6 +19,7 @@ from fp8check.rules.moves.remedies import (
     KNOWN_BY,
     NOT_AS_ASKED,
     RELEASED_SINCE,
+    RENAMING,
     TAKEN_ALONG,
     moves_for,
 )
@@ -350,6 +351,9 @@ class Search:
                 placed = site.placed(action)
                 if placed.launch is None and action.launch is not None and not placed.assigns:
                     continue
+                if move in RENAMING:
+                    together = frozenset((assign.file, assign.path) for assign in placed.assigns)
+                    self._renamed.update(dict.fromkeys(together, together))
                 yield placed
         except Undecided:
             return  # what the move would change is filled in later: it stays
@@ -488,7 +492,9 @@ def _smaller(start: Start, state: State, renamed: Mapping[Entry, frozenset[Entry
             continue
         if path in start.sources:
             for names in start.sources[path].together(start.changes(state, path)):
-                yield Action("", tuple(Assign(path, (name,), ABSENT) for name in names))
+                entries = [renamed.get((path, (name,)), ((path, (name,)),)) for name in names]
+                every = sorted({entry for several in entries for _, entry in several})
+                yield Action("", tuple(Assign(path, entry, ABSENT) for entry in every))
             continue
         back = dict(changed(data, before))
         for entry, value in back.items():

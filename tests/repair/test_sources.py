@@ -83,6 +83,18 @@ def test_a_keyword_that_has_another_name_now_keeps_its_value() -> None:
     assert "max_length=2048" in changed
 
 
+def test_a_share_of_warm_up_steps_stays_one() -> None:
+    files = {
+        "train.py": TRAINER.replace("    bf16=True,", "    warmup_ratio=0.1,\n    bf16=True,"),
+        "accel.yaml": SINGLE,
+    }
+    found = planned(
+        files, "accelerate launch --config_file accel.yaml train.py", stack={**TODAY, "transformers": "5.23.0"}
+    )
+    assert "warmup_steps=0.1" in texts(found)["train.py"]
+    assert "warmup_ratio" not in texts(found)["train.py"]
+
+
 def test_an_argument_of_training_arguments_changes() -> None:
     files = {"train.py": TRAINER, "accel.yaml": SINGLE}
     found = planned(files)
