@@ -41,9 +41,13 @@ def _nearest(name: str, names: tuple[str, ...]) -> str | None:
 
 def suggested(name: str, names: Iterable[str]) -> str | None:
     """The name that was evidently meant, or the one that has all words of this one: a question, nothing to act upon."""
-    names = tuple(names)
-    near = nearest(name, names)
-    words = set(_words(name)) if len(name) <= _LONGEST else set()
+    return _suggested(name, tuple(names)) if len(name) <= _LONGEST else None
+
+
+@lru_cache(maxsize=32_768)  # as of _nearest; explain judges a run a dozen times
+def _suggested(name: str, names: tuple[str, ...]) -> str | None:
+    near = _nearest(name, names)
+    words = set(_words(name))
     if near is not None or len(words) < 2:
         return near
     longer = [other for known in _known(names)[0].values() for theirs, other in known if words < set(theirs)]
