@@ -64,6 +64,7 @@ GOES_BEFORE = {
         )
     ),
     ("FP225", "nobody reads the file: FP301 speaks"),
+    ("FP302", "a key of a file that this launcher does not read"),
     ("FP302", "which accelerate is not known"),
     ("FP329", "the flag wins"),
     ("FP901", "nobody reads the file yet"),
