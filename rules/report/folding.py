@@ -27,6 +27,7 @@ _ROOM = 48  # columns that are to be left behind HANG, where a line has so many
 _LABEL = 36  # the same, of a word on a source line: where there are fewer, it stands further left
 _MARKS = f"{KEPT}{HANG}{COMMAND}"
 _WITHOUT = str.maketrans({KEPT: None, HANG: None, COMMAND: None, JOINED: " "})
+_PAINT = re.compile(OWN)
 _PARTS = re.compile(rf"({OWN})|([{_MARKS}])|( +)|([^ \x1b{_MARKS}]+|\x1b)")
 _CUT_BEHIND = ",;:=|}_-"  # where a long word is cut rather than anywhere
 _ENDINGS = (
@@ -50,15 +51,13 @@ def is_path(word: str) -> bool:
 
 
 def _lines(line: str, width: int) -> Iterable[str]:
-    if len(line) > width or not line.isascii():
-        parts = _PARTS.findall(line)
-        if _columns(parts) > width:
-            return _Folded(width, parts).lines
+    if (len(line) > width or not line.isascii()) and _columns(line) > width:
+        return _Folded(width, _PARTS.findall(line)).lines
     return (line.translate(_WITHOUT),)
 
 
-def _columns(parts: Iterable[_Part]) -> int:
-    return sum(cells(space or text) for _, _, space, text in parts)
+def _columns(line: str) -> int:
+    return cells(_PAINT.sub("", line.translate(_WITHOUT)))
 
 
 class _Word(Record):
@@ -180,7 +179,7 @@ class _Folded:
         self._width = width
         line = _Reader(parts)
         self._kept, words = line.kept, line.words
-        self._left = _columns(_PARTS.findall(self._kept))
+        self._left = _columns(self._kept)
         self._hang, self._is_below = self._hang_of(words)
         self._paint = ""  # what has begun, and not ended
         self._begin(self._left)

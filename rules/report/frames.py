@@ -111,6 +111,8 @@ def _window(line: str, start: int, end: int, room: int) -> tuple[str, int, int]:
 
 def _back(line: str, at: int, room: int) -> int:
     """How far back from there that many columns go, or twice as many characters, some of which take none."""
+    if _takes_its_length(line[max(at - room, 0) : at]):
+        return max(at - room, 0)
     taken, first = 0, at
     while first and at - first < 2 * room and (taken := taken + cells(shown(line[first - 1]))) <= room:
         first -= 1
@@ -119,12 +121,19 @@ def _back(line: str, at: int, room: int) -> int:
 
 def _on(line: str, at: int, room: int) -> int:
     """How far on from there that many columns go, or four times as many characters, some of which take none."""
+    if _takes_its_length(line[at : at + room]):
+        return min(at + room, len(line))
     taken, last = 0, at
     while last < len(line) and last - at < 4 * room and (taken := taken + cells(shown(line[last]))) <= room:
         last += 1
     while last > at and cells(shown(line[at:last])) > room:  # "##[" together takes more than apart
         last -= 1
     return last
+
+
+def _takes_its_length(text: str) -> bool:
+    """Whether a text takes as many columns as it has characters; nearly every one does."""
+    return text.isascii() and shown(text) == text
 
 
 def lines_of(text: str) -> list[str]:
