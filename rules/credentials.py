@@ -250,6 +250,8 @@ def masked_shapes(text: str, written: Written | None = None) -> str:
 
 def _markers(text: str) -> set[str]:
     """The markers in a text: among its words that are long enough, which are nearly always a small part of it."""
+    if len(text) <= _SHORTEST:
+        return set()
     long = " ".join([word for word in {*text.split()} if len(word) > _SHORTEST and not word.isalpha()])
     return {marker for marker in _MARKERS if marker in long} | {marker for marker in _MARKERS_BEFORE if marker in text}
 
