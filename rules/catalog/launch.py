@@ -241,20 +241,31 @@ def lower_case_flag(launch: Launch, outcome: Outcome, requested: Requested) -> I
     ERROR,
     'accelerate 0.34.0..1.15.0 utils/launch.py "if not args.no_python": without the flag it runs `python WORD`',
     "ran accelerate 1.15.0 [executed command-is-no-script]: python: can't open file 'llamafactory-cli'",
+    "ran trl 1.16.0 [command third-trl-no-config]: NameError: python takes the file for a script",
     'llamafactory 0.9.3..0.9.5 launcher.py "__main__": run as a module it trains, without a launcher of its own',
     claims=("ends",),
 )
-def command_is_no_script(launch: Launch) -> Iterator[Found]:
+def command_is_no_script(launch: Launch, run: Run) -> Iterator[Found]:
     """`accelerate launch llamafactory-cli train ...`: the launcher runs a command as if it were a Python file.
 
     Why it hurts: python looks for a file of that name here, and does not find it. Where a configuration stands in the
-    script's place, python takes its first line for a statement.
+    script's place, python takes its first line for a statement. `trl sft train.yaml` is of this kind: TRL reads what
+    stands behind --config alone, and hands the rest on to the launcher.
 
     Example: `accelerate launch --config_file accel.yaml llamafactory-cli train cfg.yaml`, or the same without a script.
 
     Write instead: `accelerate launch --config_file accel.yaml -m llamafactory.launcher cfg.yaml`.
     """
     name, trainer = launch.script, of_program(launch.script)
+    word = run.training.instead_of_script(launch, run.facts)
+    if word is not None:
+        flag = run.training.file_flag
+        yield Found(
+            f"{launch.through} does not read {word}",
+            label=f"it is handed on to accelerate launch, which runs `python {word}`",
+            fact=f"{flag} {word} is read",
+        )
+        return
     if launch.tool == "python" or launch.through is not None or launch.flag("no_python"):
         return  # with --no_python FP306 speaks
     start = f"{launch.tool} launch" if launch.tool == "accelerate" else launch.tool

@@ -7,6 +7,7 @@ from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rul
 from fp8check.rules.engine.requirements import reached, require_prediction
 from fp8check.rules.settings.launch import LAUNCHER_FLAGS
 from fp8check.rules.settings.script import READERS, Unevaluated, model_prepared_alone, models_in
+from fp8check.rules.trainers.data import is_no_argument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -365,6 +366,7 @@ def word_refused(run: Run, outcome: Outcome) -> Iterator[Found]:
         return
     if flag is None:
         yield from _argument_gone(run.script, error)
+        yield from _key_refused(run, error)
         return
     script = run.launch.script or "the script"
     name = flag.split()[0].partition("=")[0].lstrip("-").replace("-", "_")
@@ -376,6 +378,28 @@ def word_refused(run: Run, outcome: Outcome) -> Iterator[Found]:
         fact=f"accelerate launch {flag} {script} ... is its place" if misplaced else "",
         action=dropped(str(flag)) if not misplaced else None,
     )
+
+
+def _key_refused(run: Run, error: PredictedError) -> Iterator[Found]:
+    """A key of the file that the script's parser reads, of which none of its classes knows."""
+    from fp8check.rules.releases.training_arguments import MEANT, TAKE_A_SHARE  # most files have no such key
+
+    parsed, spans = run.script.parsed, {setting.origin.span for setting in error.because}
+    if parsed is None:
+        return
+    for name, setting in run.training.top.settings():
+        if setting.origin.span not in spans:
+            continue
+        meant = MEANT.get(name, "")
+        about_fp8 = "FP8 is mixed_precision: fp8 of the Accelerate file" if is_no_argument(name) else ""
+        yield Found(
+            f"{parsed.parser} in {run.launch.script or 'the script'} refuses {name}",
+            place=setting,
+            label=f"{error.type}: {error.first_line}",
+            fact=f"its name is {meant}{', which takes a share as well' * (meant in TAKE_A_SHARE)}"
+            if meant
+            else about_fp8,
+        )
 
 
 def _argument_gone(script: Script, error: PredictedError) -> Iterator[Found]:

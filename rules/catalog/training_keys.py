@@ -58,6 +58,8 @@ def key_of_another_file(run: Run, training: Training, launch: Launch, outcome: O
     if training.uses_megatron:
         return
     yield from _of_a_later_release(training, outcome.stack)
+    if run.script.parsed is not None and outcome.error_of("unknown-training-key") is not None:
+        return  # the script's parser ends the run at its keys: FP338 speaks
     foreign = [name for name in training.top if name not in training.fp8_keys and _sounds_like_fp8(name)]
     for name, setting in training.top.settings(foreign):
         if (setting.origin.flag is not None or setting.origin.code is not None) and is_no_argument(name):

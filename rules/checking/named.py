@@ -341,16 +341,23 @@ def training_file(launch: Launch, script: Script | None, *, follow: bool) -> Unr
     return _absent("training", name, None)._replace(decides=True)
 
 
-def trainings_named(launch: Launch) -> list[str]:
-    """The files that the program's arguments name and that may be its training file, the likeliest first."""
+def trainings_named(launch: Launch, *, read_by_command: bool = True) -> list[str]:
+    """The files that the program's arguments name and that may be its training file, the likeliest first.
+
+    Args:
+        read_by_command: only those that the program reads; False: also those that it was given in the wrong way.
+    """
     found = []
     before = ""
+    by_command = registry.by_command(launch)
+    wanted = by_command.file_flag if by_command is not None and read_by_command else None
     for word in launch.arguments:
         if word == "--":
             break
         flag, _, name = word.rpartition("=") if word.startswith("--") else (before, "", word)
+        is_read = wanted is None or before == wanted
         before = word
-        if name.endswith((".yaml", ".yml", ".json")) and (flag == "--config" or not flag.startswith("--")):
+        if is_read and name.endswith((".yaml", ".yml", ".json")) and (flag == "--config" or not flag.startswith("--")):
             found.append(name)
     return found
 

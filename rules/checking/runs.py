@@ -22,12 +22,13 @@ from fp8check.rules.checking.named import (
     trainings_named,
 )
 from fp8check.rules.input_error import InputError
+from fp8check.rules.outcome.launcher import is_configuration
 from fp8check.rules.reading.kind import Kind
 from fp8check.rules.record import Record
 from fp8check.rules.settings.accelerate import AccelerateConfig
 from fp8check.rules.settings.deepspeed import DeepSpeedConfig
 from fp8check.rules.settings.launch import Launch, LaunchError
-from fp8check.rules.settings.script import ARGUMENTS, Script
+from fp8check.rules.settings.script import ARGUMENTS, PARSERS, Script
 from fp8check.rules.settings.values import Origin, Section, Setting
 from fp8check.rules.trainers import registry
 from fp8check.rules.trainers.detect import read
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from fp8check.rules.facts import Facts
     from fp8check.rules.reading import Document
     from fp8check.rules.reading.nodes import ProblemCode
-    from fp8check.rules.settings.script import ScriptSource
+    from fp8check.rules.settings.script import Parsed, ScriptSource
     from fp8check.rules.settings.script_known import Start
     from fp8check.rules.trainers.run import Unread
     from fp8check.rules.trainers.training import Training
@@ -172,7 +173,7 @@ def _accelerate_of(by_kind: ByKind, launch: Launch | None, facts: Facts, *, foll
 def _named_training(launch: Launch, by_kind: ByKind, trainer: str | None, started: _Started) -> tuple[Document, ...]:
     """The training file that the command names, where none was given; none where it cannot be read."""
     given = {os.path.basename(one.path) for one in (*by_kind.accelerate, *by_kind.deepspeed, *by_kind.other)}
-    for name in trainings_named(launch):
+    for name in trainings_named(launch, read_by_command=False):
         if os.path.basename(name) in given or launch.changed(name):
             continue
         try:
@@ -189,7 +190,7 @@ def _as_made(launch: Launch | None, by_kind: ByKind, facts: Facts) -> Launch | N
     if launch is None or launch.through is None:
         return launch
     starter = registry.starter(launch)
-    if by_kind.training:
+    if by_kind.training and not _is_passed_over(by_kind.training[0], launch):
         launch = starter.with_flags_of_file(launch, _section(by_kind.training[0].loaded()))
     return starter.as_released(launch, facts)
 
@@ -281,13 +282,19 @@ def _assembled(training: Document | None, common: _Common) -> Assembled:
     )
     script = started.script
     if settings.is_huggingface and script is not None and script.source is not None:
-        script = Script.beside_trainer(script, script.source)
+        script = Script.beside_trainer(script, script.source, _parsed(script.source, launch, training))
     model, model_unread = model_of(settings, by_kind.model, facts, follow=follow)
     named_only = None if training is not None else training_file(launch, started.script, follow=follow)
     others = other_files(settings, config, launch, by_kind.other, follow=follow)
     beside = (common.accelerate.unread, deepspeed.unread, model_unread, fsdp.unread, named_only)
     unread = _unread_of(launch, (*beside, *others, *started.unread))
     refused: dict[str, Refused] = {file.input: file.refused for file in unread if file.refused is not None}
+    word = launch.script if is_configuration(launch) else adapter.instead_of_script(launch, facts)
+    if word is not None:
+        from fp8check.rules.checking.as_python import refused as by_python  # few commands are so
+
+        ends = by_python(word, [*by_kind.training, *by_kind.accelerate, *by_kind.other], follow=follow)
+        refused.update({} if ends is None else {"script": ends})
     refused.update(_refused(training=training, accelerate=accelerate, deepspeed=deepspeed.document))
     run = Run(
         launch=launch,
@@ -304,6 +311,16 @@ def _assembled(training: Document | None, common: _Common) -> Assembled:
     )
     documents = (training, accelerate, deepspeed.document, fsdp.document, *started.documents)
     return Assembled(run, tuple(document for document in documents if document is not None))
+
+
+def _parsed(source: ScriptSource, launch: Launch, training: Document | None) -> Parsed | None:
+    """What the script's parser of dataclasses takes; None where it has none."""
+    if not source.parsers or not source.named(*PARSERS):
+        return None
+    from fp8check.rules.settings.script_parsed import parsed  # few scripts have one
+
+    words = launch.arguments if launch.given else ()
+    return parsed(source, words, training.path if training is not None else None)
 
 
 def _is_guessed(adapter: type[Training], section: Section, common: _Common) -> bool:
@@ -488,6 +505,8 @@ def _training_section(
 ) -> tuple[Section, Named]:
     """The settings of a training file, under those of the command line; and the file that it names for FSDP."""
     section, started = _section(training), common.started
+    if training is not None and _is_passed_over(training, launch):
+        section = Section()
     over = adapter.over_the_file(launch.arguments) if launch.arguments else None
     written = started.written(adapter, launch, common.facts, file=training is not None)
     if written is not None and written.words is not None:
@@ -509,6 +528,14 @@ def _training_section(
     if inner is not None:
         section = Section(section.node, over=over, sections={adapter.fsdp_key: inner})
     return section, fsdp
+
+
+def _is_passed_over(training: Document, launch: Launch) -> bool:
+    """Whether the command names the file, and not in the way in which its program reads one."""
+    mentioned = trainings_named(launch, read_by_command=False)
+    name = os.path.basename(training.path)
+    is_there = any(os.path.basename(one) == name for one in mentioned)
+    return is_there and not any(os.path.basename(one) == name for one in trainings_named(launch))
 
 
 def _deepspeed(document: Document | None, mapping: Section | None) -> DeepSpeedConfig | None:

@@ -29,7 +29,12 @@ def _meant(site: Site) -> list[tuple[Setting, str]]:
 
     error = site.outcome.error
     places = {setting.origin.span for setting in error.because} if error is not None else set()
+    top = site.trainer.top
     return [
+        (setting, MEANT[name])
+        for name, setting in top.settings(MEANT)
+        if setting.origin.span is not None and setting.origin.span in places and MEANT[name] not in top
+    ] + [
         (setting, MEANT[name])
         for call in site.run.script.arguments
         for name, setting in call.keywords.items()

@@ -201,6 +201,15 @@ def words_gone(site: Site) -> Iterator[Action]:
         yield Action(site.why, launch=command)
 
 
+def file_told(site: Site) -> Iterator[Action]:
+    """A file that the trainer's command takes by a flag alone, behind that flag."""
+    run, command = site.run, site.command
+    word, flag = run.training.instead_of_script(run.launch, run.facts), run.training.file_flag
+    if word is None or flag is None or command is None or f" {command} ".count(f" {word} ") != 1:
+        return
+    yield Action(site.why, launch=f" {command} ".replace(f" {word} ", f" {flag} {word} ").strip())
+
+
 def without_word(command: str | None, word: str) -> str | None:
     """The command without a word; None where it does not stand there once."""
     if command is None or f" {command} ".count(f" {word} ") != 1:

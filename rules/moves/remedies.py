@@ -101,6 +101,7 @@ _BY_CODE: Mapping[str, Moves] = {
     "accelerate-config-twice": (entries.refused_gone, launching.with_the_file),
     "accelerate-config-by-equals": (launching.with_the_file,),
     "accelerate-config-null": (entries.refused_gone, launching.with_the_file),
+    "command-is-no-script": (launching.file_told, *_LAUNCH),
     "script-refuses-words": (launching.words_gone, launching.flags_off),
     "FP318": (entries.refused_gone, launching.flags_off),
     "fsdp-not-distributed": (entries.refused_gone, strategies.other_strategy),

@@ -94,15 +94,20 @@ def _check_script(run: Run) -> None:
     Nor is a configuration: where the script was left out, python takes its first line for a statement and fails.
     """
     launch = run.launch
-    if launch.through is not None or launch.flag("no_python"):
+    word = launch.script if is_configuration(launch) else run.training.instead_of_script(launch, run.facts)
+    if launch.flag("no_python") or (launch.through is not None and word is None):
         return
-    if launch.script in LAUNCHERS | PROGRAMS:
+    if launch.through is None and launch.script in LAUNCHERS | PROGRAMS:
         raise PredictedError(
             "command-is-no-script", "launch", "CalledProcessError", f"python: can't open file {launch.script!r}"
         )
-    if is_configuration(launch):
-        text = f"python {launch.script} returned non-zero exit status 1"
-        raise PredictedError("command-is-no-script", "launch", "CalledProcessError", text)
+    if word is None:
+        return
+    refused, because = run.refused.get("script"), (Setting(word, Origin(flag=word)),)
+    if refused is not None:
+        raise PredictedError("command-is-no-script", "arguments", refused.type, refused.message, because)
+    text = f"python {word} returned non-zero exit status 1"
+    raise PredictedError("command-is-no-script", "launch", "CalledProcessError", text, because)
 
 
 def _accelerate_launch(run: Run, stack: Stack, environment: Environment) -> Started:

@@ -290,6 +290,24 @@ def options_of(
     return options
 
 
+class Parsed(Record):
+    """What a script's parser of dataclasses takes.
+
+    Attributes:
+        parser: TrlParser or HfArgumentParser.
+        classes: the classes that it is given, by the names that transformers and TRL have for them.
+        own: what classes of the script itself add.
+        strict: whether a key of the file that no class has ends the run; it does not where the script asks so.
+        word: a file's name on the command line that the parser takes for no option; "" where there is none.
+    """
+
+    parser: str
+    classes: tuple[str, ...]
+    own: frozenset[str]
+    strict: bool
+    word: str = ""
+
+
 class Script(Record):
     """What a script of the user's own hands to Accelerator, where it is known.
 
@@ -307,6 +325,7 @@ class Script(Record):
         plugins: the objects by which it distributes the run, by the keyword of Accelerator.
         refused: the word of the command at which its parser ends it; None where there is none.
         arguments: the calls that make a Trainer's arguments, of transformers' own classes and TRL's.
+        parsed: what its parser of dataclasses takes; None where that is not known, or no Trainer is used.
     """
 
     mixed_precision: Setting | None = None
@@ -323,6 +342,7 @@ class Script(Record):
     refused: Setting | None = None
     uses: tuple[str, ...] = ()
     arguments: tuple[Call, ...] = ()
+    parsed: Parsed | None = None
 
     @classmethod
     def of(cls, source: ScriptSource) -> Script:
@@ -433,7 +453,7 @@ class Script(Record):
         return self._replace(own=own, environment={**variables, **self.environment}, unknown=unknown)
 
     @classmethod
-    def beside_trainer(cls, script: Script, source: ScriptSource) -> Script:
+    def beside_trainer(cls, script: Script, source: ScriptSource, parsed: Parsed | None = None) -> Script:
         """What counts of a script whose Trainer makes the Accelerator: the FP8 that it turns on by other means."""
         environment = {**script.environment, **_environment(source, None)}
         uses = tuple(one.what for one in source.trainers)
@@ -442,7 +462,14 @@ class Script(Record):
         arguments = tuple(
             call for call in source.named(*ARGUMENTS) if call.name in imported - {*source.derived.values()}
         )
-        return cls(own=script.own, environment=environment, refused=script.refused, uses=uses, arguments=arguments)
+        return cls(
+            own=script.own,
+            environment=environment,
+            refused=script.refused,
+            uses=uses,
+            arguments=arguments,
+            parsed=parsed,
+        )
 
 
 def _environment(source: ScriptSource, maker: Call | None) -> dict[str, Setting]:

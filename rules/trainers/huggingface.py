@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.deepspeed import DeepSpeedConfig
     from fp8check.rules.settings.launch import Launch
-    from fp8check.rules.settings.script import Script
+    from fp8check.rules.settings.script import Parsed, Script
     from fp8check.rules.trainers.data import Environment, Started
 
 # Keys of TrainingArguments that are not words of everyday configuration.
@@ -162,6 +162,8 @@ class HuggingFace(Training):
         _check_arguments(script, stack)
         self._check_peft(stack)
         handed = self._training_arguments(stack, environment)
+        if script.parsed is not None:
+            self._check_parser(script.parsed, stack)
         yield handed
         yield from self.after_arguments(stack, handed)
 
@@ -184,6 +186,35 @@ class HuggingFace(Training):
             flags = [word for setting in refused for word in str(setting.origin.flag).split()]
             text = f"Some specified arguments are not used by the HfArgumentParser: {flags}"
             raise PredictedError("unknown-training-key", "arguments", "ValueError", text, tuple(refused))
+
+    def _check_parser(self, parsed: Parsed, stack: Stack) -> None:
+        """What the script's parser ends at, once it has made its classes (executed with 4.57.1 and 5.23.0).
+
+        transformers hf_argparser.py parse_args_into_dataclasses and parse_dict, TRL scripts/utils.py
+        parse_args_and_config.
+        """
+        if parsed.word:
+            text = f"Some specified arguments are not used by the HfArgumentParser: ['{parsed.word}']"
+            word = Setting(parsed.word, Origin(flag=parsed.word))
+            raise PredictedError("unknown-training-key", "arguments", "ValueError", text, (word,))
+        if not parsed.strict:
+            return
+        from fp8check.rules.releases.training_arguments import unknown
+
+        written = {
+            name: setting
+            for name, setting in self.top.settings()
+            if setting.origin.span is not None
+            and setting.origin.span.file == self.path
+            and (name, parsed.parser) != ("env", "TrlParser")
+        }
+        names = unknown(parsed.classes, parsed.own, written, stack)
+        if names:
+            text = f"Some keys are not used by the HfArgumentParser: {sorted(names)}"
+            if parsed.parser == "TrlParser":
+                text = f"Unknown arguments from config file: {[f'--{name}' for name in names]}"
+            because = tuple(written[name] for name in names)
+            raise PredictedError("unknown-training-key", "arguments", "ValueError", text, because)
 
     def after_arguments(self, stack: Stack, handed: HandedOver) -> Iterator[HandedOver]:
         """What the trainer changes once it has its TrainingArguments, as far as it comes.

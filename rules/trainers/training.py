@@ -79,6 +79,7 @@ class Training:
         launching_modules: modules of it that start a launcher by themselves.
         launched_alone: what trains where a launcher starts one that starts a launcher.
         config_flag: the flag by which its command takes an Accelerate file.
+        file_flag: the flag by which its command takes its own file, where it takes no word for one.
         config_key: the key of its file that its command takes for that flag; None where it has none.
         pins_old_peft: whether its releases want a peft before 0.19.
         shipped_configs: names of Accelerate files that its command has within itself.
@@ -129,6 +130,7 @@ class Training:
     launching_modules: tuple[str, ...] = ()
     launched_alone = "one launcher alone starts all processes that the run needs"
     config_flag = "--config_file"
+    file_flag: str | None = None
     config_key: str | None = None
     pins_old_peft = False
     shipped_configs: frozenset[str] = frozenset()
@@ -590,6 +592,11 @@ class Training:
     def loads_shards_itself(self) -> bool:
         """Whether it loads a model under FSDP2 by a function of its own, and not by Accelerate's."""
         return False
+
+    @classmethod
+    def instead_of_script(cls, launch: Launch, facts: Facts) -> str | None:
+        """The file on the command of the trainer that it does not read, and the launcher starts as a script."""
+        return None
 
     def check_command(self, launch: Launch, stack: Stack) -> None:
         """What the trainer's own command refuses before it starts the launcher.

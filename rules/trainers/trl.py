@@ -105,6 +105,7 @@ class Trl(HuggingFace):
     meets_early = True
     launching_modules = ("trl.cli", "trl.cli.main")
     config_flag = "--accelerate_config"
+    file_flag = "--config"
     config_key = "accelerate_config"
     shipped_configs = frozenset(["single_gpu", "multi_gpu", "zero1", "zero2", "zero3", "fsdp1", "fsdp2"])
     calling_head = ("loss_type", "nll")
@@ -320,10 +321,13 @@ class Trl(HuggingFace):
         trl/cli.py of 0.18.2 to 0.28.0, trl/cli/commands/training.py from 0.29.0 on. Executed with 0.24.0: their scripts
         pass over what they do not know without a word.
         """
+        return launch if cls._starts_with_flags(launch, facts) else launch._replace(flags={})
+
+    @classmethod
+    def _starts_with_flags(cls, launch: Launch, facts: Facts) -> bool:
         known = facts.package("trl")
         release = parsed(known) if isinstance(known, str) else None
-        hands_on = release is None or cls._hands_flags_on(launch, release)
-        return launch if hands_on else launch._replace(flags={})
+        return release is None or cls._hands_flags_on(launch, release)
 
     @staticmethod
     def _hands_flags_on(launch: Launch, release: tuple[int, ...]) -> bool:
@@ -352,6 +356,21 @@ class Trl(HuggingFace):
             text = "argument --bf16: expected one argument"
             raise PredictedError("flag-without-value", "launch", "SystemExit", text, (bf16,))
 
+    @classmethod
+    def instead_of_script(cls, launch: Launch, facts: Facts) -> str | None:
+        """`trl sft train.yaml`: what its script does not take is handed on, and the launcher takes it for the script.
+
+        Executed with 0.24.0 and 1.16.0. Where nothing is handed on (see as_released), the file is not read.
+        """
+        if launch.through != cls.name or not cls._starts_with_flags(launch, facts):
+            return None
+        before = ""
+        for word in launch.arguments:
+            if word.endswith((".yaml", ".yml", ".json")) and not word.startswith("-") and not before.startswith("-"):
+                return word
+            before = word.partition("=")[0] if "=" not in word else ""
+        return None
+
     def _check_config(self, launch: Launch, stack: Stack) -> None:
         """Of the file's key and the command's flags the first becomes --config_file; the launcher refuses all others.
 
@@ -363,7 +382,8 @@ class Trl(HuggingFace):
             raise PredictedError("accelerate-config-null", "launch", "ValueError", text, (written,))
         if not self._hands_flags_on(launch, stack.version("trl")):
             return
-        glued = next((word for word in launch.arguments if word.startswith(f"{self.config_flag}=")), None)
+        by_equals = (f"{self.config_flag}=", f"{self.file_flag}=")
+        glued = next((word for word in launch.arguments if word.startswith(by_equals)), None)
         if glued is not None:
             because = (Setting(glued, Origin(flag=glued)),)
             text = f"unrecognized arguments: {glued}"

@@ -7,7 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from tests.tools.conformance import stacks
-from tests.tools.conformance.commands import first_tries, programs, scripted, second_tries
+from tests.tools.conformance.commands import first_tries, programs, scripted, second_tries, third_tries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -36,7 +36,7 @@ UNDECIDED = {
 def everything() -> list[Case]:
     """All of them, each with an id of its own."""
     made = [*_trl(), *_scripts(), *_factory(), *_nested(), *_wrapped(), *_flags(), *_axolotl(), *_machines(), *_mixed()]
-    made += [*_scripted(), *_checkpointed(), *_first_tries(), *_second_tries()]
+    made += [*_scripted(), *_checkpointed(), *_first_tries(), *_second_tries(), *_third_tries()]
 
     assert len({case["id"] for case in made}) == len(made)
     return made
@@ -954,3 +954,18 @@ def _second_tries() -> Iterator[Case]:
             gpus=list(one.gpus),
         )
         yield {**case, "undecided": second_tries.undecided(name)}
+
+
+def _third_tries() -> Iterator[Case]:
+    for name, one in third_tries.everything():
+        case = new(
+            f"third-{name}",
+            third_tries.KIND,
+            one.stack,
+            one.command,
+            files=dict(one.files),
+            default_file=one.default_file,
+            variables=dict(one.variables),
+            gpus=list(one.gpus),
+        )
+        yield {**case, "undecided": third_tries.undecided(name)}

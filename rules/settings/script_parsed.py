@@ -1,0 +1,82 @@
+"""What the parser of a script takes: HfArgumentParser and TrlParser end the run at what none of their classes has."""
+
+from __future__ import annotations
+
+import ast
+
+from fp8check.rules.settings.script import PARSERS, Parsed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fp8check.rules.settings.script import ScriptSource
+
+_FILES = (".yaml", ".yml", ".json")
+# By which a script reads its command line or a file in its own way, beside the parser or before it.
+_BY_ITSELF = ("argv", "safe_load", "OmegaConf", "parse_dict", "parse_known", "argparse", "args_filename", "json.load")
+
+
+def parsed(source: ScriptSource, words: Sequence[str], path: str | None) -> Parsed | None:
+    """How a script's parser takes its words and its file; None where it has none, or not all of it is seen here.
+
+    Args:
+        words: what stands behind the script.
+        path: the file that it reads.
+    """
+    parser = next((name for name in reversed(PARSERS) if source.named(name)), None)
+    if parser is None or not source.parsers:
+        return None
+    try:
+        tree = ast.parse(source.text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    own = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+    packages = {name.rpartition(".")[2] for name in source.imports if name.startswith(("transformers.", "trl."))}
+    classes: list[str] = []
+    fields: set[str] = set()
+    waiting = list(source.parsers)
+    while waiting:
+        name = waiting.pop()
+        if name not in own:
+            if name not in packages:
+                return None
+            classes.append(name)
+            continue
+        node = own.pop(name)
+        fields.update(_fields(node))
+        for base in node.bases:
+            last = base.attr if isinstance(base, ast.Attribute) else base.id if isinstance(base, ast.Name) else ""
+            waiting.extend([last] if last not in ("object", "ABC", "") else [])
+    return Parsed(
+        parser, tuple(classes), frozenset(fields), _is_strict(parser, source.text, path), _word(source, words)
+    )
+
+
+def _fields(node: ast.ClassDef) -> list[str]:
+    return [one.target.id for one in node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)]
+
+
+def _is_strict(parser: str, text: str, path: str | None) -> bool:
+    """Whether its parser reads the file, and passes over no key of it."""
+    if path is None:
+        return False
+    if parser == "TrlParser":
+        loose = "fail_with_unknown_args" in text or "return_remaining_strings" in text
+        return "parse_args_and_config" in text and not loose
+    by = "parse_json_file" if path.endswith(".json") else "parse_yaml_file"
+    return f"{by}(" in text and "allow_extra_keys" not in text
+
+
+def _word(source: ScriptSource, words: Sequence[str]) -> str:
+    text = source.text
+    asks = "parse_args_into_dataclasses" in text or "parse_args_and_config" in text
+    if not asks or "return_remaining_strings" in text or any(one in text for one in _BY_ITSELF):
+        return ""
+    before = ""
+    for word in words:
+        is_value = before.startswith("-") and "=" not in before
+        if word.endswith(_FILES) and not word.startswith("-") and not is_value:
+            return word
+        before = word
+    return ""
