@@ -85,7 +85,7 @@ def plan_request(
         part = whole if _are_the_same(given, whole) else part
     read = {document.path: document for report in given for document in report.documents}
     documents = [read.get(one.path, one) for one in part.documents]
-    start = start_of(documents, part.launch, _new_name(part), _lines(part))
+    start = start_of(documents, part.launch, _new_name(part), _lines(part), _default(given, documents))
     harm = _Beside(request._replace(rules=errors), beside, documents).harm
     found = plan(start, goal or goal_of([*given]), judge, given, states=states, plans=plans, spent=spent, harm=harm)
     if not found.plans and found.goal == "fp8" and states > DUE:
@@ -180,6 +180,17 @@ def _named(part: RunRequest, given: Sequence[Examined]) -> tuple[Document, ...]:
         None if part.script is None or any(document.kind == "shell" for document in part.documents) else part.script[0]
     )
     return tuple(document for path, document in found.items() if path == sent)
+
+
+def _default(given: Sequence[Examined], documents: Sequence[Document]) -> Document | None:
+    """The machine's default Accelerate file, where a run reads it and nobody gave it."""
+    for report in given:
+        config = report.inputs.run.accelerate
+        if config is None or not report.inputs.run.accelerate_is_default:
+            continue
+        read = (one for one in report.documents if one.path == config.path)
+        return next((one for one in read if all(one.path != other.path for other in documents)), None)
+    return None
 
 
 def _are_the_same(given: Sequence[Examined], part: RunRequest) -> bool:

@@ -22,7 +22,7 @@ _FLAGS_OF_PRECISION = ("mixed_precision", "fp8_backend", "cpu", "gpu_ids")
 def with_the_file(site: Site) -> Iterator[Action]:
     """The trainer's own way of a launch that reads the Accelerate file."""
     path = site.accelerate
-    if path is None or not site.run.launch.given:
+    if path is None or not site.run.launch.given or site.run.accelerate_is_default:
         return
     if entry := in_trainers_file(site, path):
         yield from site.act(entry)
@@ -52,6 +52,18 @@ def in_trainers_file(site: Site, path: str) -> list[Assign]:
     key = site.trainer.config_key
     by_command = site.run.launch.through == site.trainer.name
     return site.in_training((key, path)) if key is not None and by_command and key in site.trainer.top else []
+
+
+def named(site: Site, path: str) -> tuple[list[Assign], str | None] | None:
+    """How the run comes to read an Accelerate file: the entry that names it, or the command; None where it cannot.
+
+    Where nobody said how the run is started, the file that is among its files is read.
+    """
+    entry = in_trainers_file(site, path)
+    if entry or not site.run.launch.given:
+        return entry, None
+    command = command_with_file(site, path)
+    return None if command is None else (entry, command)
 
 
 def command_with_file(site: Site, path: str) -> str | None:
@@ -250,7 +262,8 @@ def flags_right(site: Site) -> Iterator[Action]:
                 yield Action(site.why, launch=site.command.replace(text, text.replace(value, site.goal)))
 
 
-# Variables that say where things are: of a run they decide no more than where a default Accelerate file is looked for.
+# Variables that say where things are. What they decide of a run is where a default Accelerate file is looked for; the
+# models that were downloaded are found by them as well.
 _WHERE = frozenset(("HF_HOME", "XDG_CACHE_HOME", "CUDA_HOME"))
 
 
@@ -262,7 +275,7 @@ def variables_unset(site: Site) -> Iterator[Action]:
     launch = site.run.launch
     ours: dict[str, None] = {}
     for variable, setting in site.outcome.environment.items():
-        if variable in _WHERE and not site.run.accelerate_is_default:
+        if variable in _WHERE:
             continue
         for one in (setting, *setting.overrode):
             name = one.origin.variable
@@ -321,19 +334,28 @@ def _with_option(command: str, name: str, value: str, *, append: bool = False) -
     return rewritten(command, with_value)
 
 
+def default_overruled(site: Site) -> Iterator[Action]:
+    """BF16 by the launcher's option, where the machine's default file says something else: other runs read it, too."""
+    if site.goal == "bf16" and site.run.accelerate_is_default:
+        yield from _launched_in_bf16(site)
+
+
+def _launched_in_bf16(site: Site) -> Iterator[Action]:
+    launch = site.run.launch
+    if site.command is None or launch.tool != "accelerate" or launch.through is not None:
+        return
+    if " launch " in site.command:
+        changed = _with_option(site.command, "mixed_precision", "bf16")
+        yield Action(site.why, launch=changed or site.command.replace(" launch ", " launch --mixed_precision bf16 ", 1))
+
+
 def precision_told(site: Site) -> Iterator[Action]:
     """The goal's precision by the launcher's option or by its variable, where no Accelerate file says it."""
     if site.run.accelerate is not None:
         return
     launch, variable = site.run.launch, "ACCELERATE_MIXED_PRECISION"
-    if launch.tool == "accelerate":
-        plain = site.command is not None and launch.through is None and " launch " in site.command
-        if plain and site.goal == "bf16" and site.command is not None:
-            changed = _with_option(site.command, "mixed_precision", "bf16")
-            yield Action(
-                site.why, launch=changed or site.command.replace(" launch ", " launch --mixed_precision bf16 ", 1)
-            )
-        return
+    if launch.tool == "accelerate" and site.goal == "bf16":
+        yield from _launched_in_bf16(site)
     if launch.tool not in ("python", "torchrun"):
         return
     if variable in launch.variables:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.edits.action import ABSENT, Action
-from fp8check.rules.moves.launching import command_with_file, in_trainers_file
+from fp8check.rules.moves import launching
 from fp8check.rules.moves.site import known_setting, without_words
 from fp8check.rules.moves.strategies import new_file, new_files_in_bf16
 
@@ -93,10 +93,10 @@ def new_accelerate_file(site: Site) -> Iterator[Action]:
 
     The trainer's flags and own FP8 step aside.
     """
-    entry = in_trainers_file(site, site.new_file)
-    command = command_with_file(site, site.new_file) if site.run.launch.given and not entry else None
-    if site.run.accelerate is not None or (site.run.launch.given and command is None and not entry):
+    named = None if site.run.accelerate is not None else launching.named(site, site.new_file)
+    if named is None:
         return
+    entry, command = named
     flags = without_words(site.in_training(*((name, False) for name in _FLAGS if site.trainer.on(name))))
     own = site.without(*site.trainer.fp8_keys)
     for backend in ("TE", "AO"):
@@ -108,10 +108,10 @@ def new_sharded_file(site: Site) -> Iterator[Action]:
     processes = site.processes or 1
     if site.goal != "bf16" or site.run.accelerate is not None or processes < 2:
         return
-    entry = in_trainers_file(site, site.new_file)
-    command = command_with_file(site, site.new_file) if site.run.launch.given and not entry else None
-    if site.run.launch.given and command is None and not entry:
+    named = launching.named(site, site.new_file)
+    if named is None:
         return
+    entry, command = named
     for assigns in new_files_in_bf16(site, processes):
         yield from site.act(assigns, entry, launch=command)
 

@@ -151,7 +151,7 @@ RELEASED_SINCE: Moves = (stacks.upgrades,)
 # Moves whose entries are one change, of which none is taken back alone: a name goes, another comes.
 RENAMING: Moves = (entries.renamed,)
 # What answers whatever is wrong on the way to BF16: what is of FP8 is in the way there.
-AT_ONCE: Moves = (precision.everything_bf16,)
+AT_ONCE: Moves = (launching.default_overruled, precision.everything_bf16)
 # What may pay more in a run that is good already.
 CHOICES: Moves = (backends.other_backend, steps.compiled, strategies.other_strategy)
 

@@ -233,7 +233,9 @@ def _not_bf16(outcome: Outcome) -> list[Problem]:
         found.append(Problem("no BF16", "it would not compute in BF16"))
     config = run.config_read
     own = [name for name in run.training.fp8_keys if _is_said(run.training.top.get(name))]
-    if outcome.trains_in_fp8 is not False or requested(run).anywhere or own or _has_options(config):
+    # What the machine's default file has of FP8 is for other runs, where the command says another precision.
+    ours = config is not None and not (run.accelerate_is_default and run.launch.precision == "bf16")
+    if outcome.trains_in_fp8 is not False or requested(run).anywhere or own or (ours and _has_options(config)):
         found.append(Problem("left", "something of FP8 would be left"))
     elif run.launch.precision in ("fp8", "fp16"):  # it decides nothing, and says something else
         found.append(Problem("left", "the command would still say another precision"))

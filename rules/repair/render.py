@@ -56,7 +56,7 @@ def files_of(start: Start, state: State, *, by_hand: bool = True) -> tuple[Docum
     for one in start.documents:
         data = state.files[one.path]
         if one.path == start.new_file:
-            made += [_new(one.path, data)] if data else []
+            made += [_new(start, data)] if data else []
             continue
         if data is start.state.files[one.path]:
             made.append(one)
@@ -70,10 +70,15 @@ def files_of(start: Start, state: State, *, by_hand: bool = True) -> tuple[Docum
     return tuple(made)
 
 
-def _new(path: str, data: object) -> Document:
-    """The text of a new file, and what is read of it."""
+def _new(start: Start, data: object) -> Document:
+    """The text of a new file, and what is read of it; a copy keeps the comments of what it is a copy of."""
+    path, default = start.new_file, start.default
     if not isinstance(data, dict):
         raise Unfixable("a new file holds a map")
+    if default is not None:
+        copy = read(path, default.text.encode(), loader="pyyaml").as_kind(Kind("accelerate"))
+        edits = tuple(edits_of(copy, start.before(path), data))
+        return edited((copy,), Fix(edits, safe=False))[0] if edits else copy
     return read(path, text_of(data.items()).encode(), loader="pyyaml").as_kind(Kind("accelerate"))
 
 

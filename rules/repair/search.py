@@ -12,6 +12,7 @@ from itertools import islice, zip_longest
 from fp8check.rules.edits.action import ABSENT, Action, Assign
 from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.input_error import InputError
+from fp8check.rules.moves import launching
 from fp8check.rules.moves.remedies import (
     AT_ONCE,
     CHOICES,
@@ -326,11 +327,16 @@ class Search:
             if fix is not None and assigns is None and self.sources:
                 scripts = self._scripts(state, report)
                 assigns = None if scripts is None else scripts.of_fix(fix)
-            if assigns and all(assign.file in state.files for assign in assigns):
+            if assigns and all(self._is_writable(state, assign.file) for assign in assigns):
+                site = self._site(problem.code, state, report)
+                action = self._written(site, Action(problem.code, assigns))
+                if action is None:
+                    continue
+                assigns = action.assigns
                 whole.append(frozenset((assign.file, assign.path) for assign in assigns))
                 if len({assign.value is ABSENT for assign in assigns}) > 1:
                     self._renamed.update(dict.fromkeys(whole[-1], whole[-1]))
-                yield Action(problem.code, assigns)
+                yield action
         first = _first(lacking, report)
         site = self._site(first.code, state, report)
         found = next((one.code for one in lacking if one.finding is not None), first.code)
@@ -348,7 +354,9 @@ class Search:
         """The actions of a move, each where it stands."""
         try:
             for action in move(site):
-                placed = site.placed(action)
+                placed = self._written(site, action)
+                if placed is None:
+                    continue
                 if placed.launch is None and action.launch is not None and not placed.assigns:
                     continue
                 if move in RENAMING:
@@ -360,11 +368,40 @@ class Search:
         except Unfixable as reason:
             self.blocked.append(str(reason))
 
+    def _is_writable(self, state: State, path: str) -> bool:
+        """Whether a file can be written, be it as a copy."""
+        default = self._start.default
+        return path in state.files or (default is not None and path == default.path)
+
+    def _written(self, site: Site, action: Action) -> Action | None:
+        """The action where it is written: what is to change in the machine's default file, in a copy of it.
+
+        None where the command cannot name the copy.
+
+        Raises:
+            Unfixable: it cannot be written there.
+        """
+        default = self._start.default
+        if default is None or all(assign.file != default.path for assign in action.assigns):
+            return site.placed(action)
+        named = launching.named(site, site.new_file)
+        if named is None or action.launch is not None:
+            return None
+        entries, command = named
+        data = self._start.before(site.new_file)
+        copied = [Assign(site.new_file, (str(key),), value) for key, value in data.items()]
+        changes = [
+            assign._replace(file=site.new_file) if assign.file == default.path else assign for assign in action.assigns
+        ]
+        return site.placed(action._replace(assigns=(*copied, *entries, *changes), launch=command))
+
     def _site(self, why: str, state: State, report: Examined) -> Site:
         run = report.inputs.run
         files = state.files
         training = run.training.path if run.training.path in files else None
-        accelerate = run.accelerate.path if run.accelerate is not None and run.accelerate.path in files else None
+        accelerate = run.accelerate.path if run.accelerate is not None else None
+        if accelerate is not None and not self._is_writable(state, accelerate):
+            accelerate = None
         wanted = max((one.processes or 0 for one in self._before), default=0) or None
         new = self._start.new_file
         scripts = self._scripts(state, report)
@@ -484,11 +521,11 @@ def _smaller(start: Start, state: State, renamed: Mapping[Entry, frozenset[Entry
         yield Action(packages={name: ""})
     for name in state.variables:
         yield Action(variables={name: None})
-    if state.launch != start.state.launch:
+    if state.launch != start.state.launch and not state.files[start.new_file]:  # else it names the new file
         yield Action(launch=_AS_GIVEN)
     for path, data in state.files.items():
-        before = start.state.files[path]
-        if before is data or path == start.new_file:
+        before = start.before(path)
+        if start.state.files[path] is data or (path == start.new_file and start.default is None):
             continue
         if path in start.sources:
             for names in start.sources[path].together(start.changes(state, path)):

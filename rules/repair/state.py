@@ -83,6 +83,8 @@ class Start(Record):
     Attributes:
         documents: the files that can be written; that of a new Accelerate file is empty.
         new_file: the name that a new Accelerate file gets.
+        default: the machine's default Accelerate file, which nobody gave and other runs read, too: what is to change in
+            it changes in a copy, which is the new file. None where the runs read none.
         sources: the scripts and shell scripts among the documents, by path: their data are their changes.
     """
 
@@ -90,6 +92,11 @@ class Start(Record):
     state: State
     new_file: str
     sources: Mapping[str, PythonSource | ShellSource] = {}
+    default: Document | None = None
+
+    def before(self, path: str) -> object:
+        """The data that a file's changes are counted from: a new file's are those of what it is a copy of."""
+        return data_of(self.default) if path == self.new_file and self.default is not None else self.state.files[path]
 
     def cost(self, state: State) -> int:
         """What the changes cost by their number."""
@@ -103,7 +110,10 @@ class Start(Record):
             if path in self.sources:
                 cost += self._of_source(self.sources[path], self.changes(state, path))
                 continue
-            cost += FILE if path == self.new_file else ENTRY * sum(1 for _ in changed(before, data))
+            is_new = path == self.new_file
+            cost += FILE * is_new
+            if not is_new or self.default is not None:
+                cost += ENTRY * sum(1 for _ in changed(self.before(path), data))
         return cost
 
     def takes_back(self, state: State, action: Action) -> bool:
@@ -127,17 +137,25 @@ class Start(Record):
         return sum(BY_HAND if source.why_not(name, value) else ENTRY for name, value in changes.items())
 
 
-def start_of(documents: Sequence[Document], launch: str | None, new_file: str, lines: Lines | None = None) -> Start:
+def start_of(
+    documents: Sequence[Document],
+    launch: str | None,
+    new_file: str,
+    lines: Lines | None = None,
+    default: Document | None = None,
+) -> Start:
     """The runs of these files as they are.
 
     Args:
+        default: the machine's default Accelerate file, where they read it and nobody gave it.
         lines: the lines of a shell script that start a program; None where none is to be edited.
     """
     scripts = [document for document in documents if document.kind in ("script", "shell")]
     sources = _sources(scripts, lines) if scripts else {}
     ours = (document for document in documents if document.path in sources or document.kind not in ("script", "shell"))
     every = (*ours, empty(new_file))
-    return Start(every, State({document.path: data_of(document) for document in every}, launch), new_file, sources)
+    state = State({document.path: data_of(document) for document in every}, launch)
+    return Start(every, state, new_file, sources, default)
 
 
 def _sources(scripts: Sequence[Document], lines: Lines | None) -> dict[str, PythonSource | ShellSource]:
