@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.edits.fix import safe
+from fp8check.rules.edits.fix import safe, unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import reached
 from fp8check.rules.settings.edits import delete, replace
@@ -155,6 +155,8 @@ def omegaconf_refuses(documents: Sequence[Document], outcome: Outcome) -> Iterat
             label=reached(outcome, "LLaMA-Factory stops here", "file-refused"),
             related=related,
             fact=_REFUSED[problem.code],
+            # Which of them was meant nobody knows; the last one is what every other loader takes.
+            fix=unsafe(delete(problem.related)) if problem.related and problem.code == "duplicate-key" else None,
         )
 
 

@@ -87,13 +87,16 @@ def plan_request(
     documents = [read.get(one.path, one) for one in part.documents]
     start = start_of(documents, part.launch, _new_name(part), _lines(part), _default(given, documents))
     harm = _Beside(request._replace(rules=errors), beside, documents).harm
-    found = plan(start, goal or goal_of([*given]), judge, given, states=states, plans=plans, spent=spent, harm=harm)
+    now = judge(_in_place(part.documents, start.documents[:-1]), None, whole=True) if start.once else given
+    found = plan(start, goal or goal_of([*given]), judge, now, states=states, plans=plans, spent=spent, harm=harm)
     if not found.plans and found.goal == "fp8" and states > DUE:
-        others = plan(start, "bf16", judge, given, states=IN_BF16, plans=1, spent=spent, harm=harm)
+        others = plan(start, "bf16", judge, now, states=IN_BF16, plans=1, spent=spent, harm=harm)
         neither: Neither = None if others.plans else "whole" if others.is_whole else "cut"
         found = found._replace(in_bf16=next(iter(others.plans), None), neither=neither)
     paths = {one.path for one in named if part.follow}
-    return found._replace(before=part.documents, named=tuple(path for path in read if path in paths))
+    return found._replace(
+        given=tuple(given), before=part.documents, named=tuple(path for path in read if path in paths)
+    )
 
 
 class _Beside:

@@ -58,6 +58,8 @@ def files_of(start: Start, state: State, *, by_hand: bool = True) -> tuple[Docum
         if one.path == start.new_file:
             made += [_new(start, data)] if data else []
             continue
+        if one.path in start.once:
+            one = start.once[one.path].written  # noqa: PLW2901
         if data is start.state.files[one.path]:
             made.append(one)
             continue
@@ -101,7 +103,8 @@ def steps_of(start: Start, state: State, documents: tuple[Document, ...]) -> Ite
         elif one.path == start.new_file:
             yield Step("file", one.path, None, None, document.text, _why(state, one.path, ()))
         else:
-            yield from sorted(_edits(start, state, one, document), key=lambda step: step.line or 0)
+            every = [*_twice(start, one.path), *_edits(start, state, one, document)]
+            yield from sorted(every, key=lambda step: step.line or 0)
     for name, value in state.variables.items():
         text = name if value is None else f"{name}={value}"
         yield Step("variable", None, None, None, text, _why(state, "variable", (name,)))
@@ -115,6 +118,13 @@ def _of_source(start: Start, state: State, path: str) -> Iterator[Step]:
     for one in sorted(changes, key=lambda change: change.line):
         why = _why(state, path, (one.name,))
         yield Step("edit", path, one.line, one.before, one.after, why, one.by_hand)
+
+
+def _twice(start: Start, path: str) -> Iterator[Step]:
+    """The entries that stand in a file once more below, and go."""
+    once = start.once.get(path)
+    for line, text in once.gone if once is not None else ():
+        yield Step("edit", path, line, text, None, "FP904")
 
 
 def _edits(start: Start, state: State, before: Document, after: Document) -> Iterator[Step]:

@@ -385,10 +385,10 @@ class Search:
         if default is None or all(assign.file != default.path for assign in action.assigns):
             return site.placed(action)
         named = launching.named(site, site.new_file)
-        if named is None or action.launch is not None:
+        data = self._start.before(site.new_file)
+        if named is None or action.launch is not None or not isinstance(data, dict):
             return None
         entries, command = named
-        data = self._start.before(site.new_file)
         copied = [Assign(site.new_file, (str(key),), value) for key, value in data.items()]
         changes = [
             assign._replace(file=site.new_file) if assign.file == default.path else assign for assign in action.assigns

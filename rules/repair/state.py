@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fp8check.rules.edits.action import Action
     from fp8check.rules.moves.sources import PythonSource, ShellSource
     from fp8check.rules.reading import Document
+    from fp8check.rules.repair.twice import Once
     from fp8check.rules.settings.shell_edits import Changes, Lines
 
 
@@ -85,6 +86,8 @@ class Start(Record):
         new_file: the name that a new Accelerate file gets.
         default: the machine's default Accelerate file, which nobody gave and other runs read, too: what is to change in
             it changes in a copy, which is the new file. None where the runs read none.
+        once: by its path, what is written of a file that has keys twice, which its loader refuses; the document has
+            each of them once.
         sources: the scripts and shell scripts among the documents, by path: their data are their changes.
     """
 
@@ -93,6 +96,7 @@ class Start(Record):
     new_file: str
     sources: Mapping[str, PythonSource | ShellSource] = {}
     default: Document | None = None
+    once: Mapping[str, Once] = {}
 
     def before(self, path: str) -> object:
         """The data that a file's changes are counted from: a new file's are those of what it is a copy of."""
@@ -153,9 +157,24 @@ def start_of(
     scripts = [document for document in documents if document.kind in ("script", "shell")]
     sources = _sources(scripts, lines) if scripts else {}
     ours = (document for document in documents if document.path in sources or document.kind not in ("script", "shell"))
-    every = (*ours, empty(new_file))
+    every, once = _each_once((*ours, empty(new_file)))
     state = State({document.path: data_of(document) for document in every}, launch)
-    return Start(every, state, new_file, sources, default)
+    return Start(every, state, new_file, sources, default, once)
+
+
+def _each_once(documents: tuple[Document, ...]) -> tuple[tuple[Document, ...], dict[str, Once]]:
+    """The files with each key once, and what is written of those that had some of them twice and were refused."""
+    once: dict[str, Once] = {}
+    made = []
+    for document in documents:
+        if any(problem.code == "duplicate-key" and problem.fatal for problem in document.problems):
+            from fp8check.rules.repair.twice import without_twice
+
+            found = without_twice(document)
+            if found is not None:
+                document, once[document.path] = found  # noqa: PLW2901
+        made.append(document)
+    return tuple(made), once
 
 
 def _sources(scripts: Sequence[Document], lines: Lines | None) -> dict[str, PythonSource | ShellSource]:

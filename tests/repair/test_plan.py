@@ -633,3 +633,33 @@ def test_a_keyword_that_ends_the_run_goes(keywords: str, gone: str, tmp_path: Pa
 def test_no_plan_calls_a_model_bf16_that_no_prepare_gets(tmp_path: Path) -> None:
     text = _OWN.format("mixed_precision='bf16'", "optimizer").replace("model, optimizer = ", "optimizer = ")
     assert _planned_script(text, "bf16", tmp_path).plans == ()
+
+
+TWICE = """model_name_or_path: a/b
+finetuning_type: lora  # as always
+bf16: true  # of last year
+output_dir: out
+fp8: true
+nested: {a: 1}
+bf16: false
+fp8: true
+"""
+
+
+@pytest.mark.parametrize("goal", ["fp8", "bf16"])
+def test_a_key_that_stands_twice_and_is_refused_stays_once(goal: Goal) -> None:
+    part = request_of({"train.yaml": TWICE, "accel.yaml": SINGLE}, stack=FACTORY)
+    found = planned(part, goal)
+    made = steps(found)
+    assert made[:1] == ["edit train.yaml:3 bf16: true  # of last year -> None"]
+    assert "edit train.yaml:5 fp8: true -> None" in made
+    text = found.plans[0].documents[0].text
+    assert text.count("bf16:") == 1
+    assert "finetuning_type: lora  # as always\n" in text
+    assert [one.rule for one in found.given[0].findings if one.rule == "FP904"] == ["FP904", "FP904"]
+    assert steps(planned(applied(part, found.plans[0]), goal)) == []
+
+
+def test_a_key_that_stands_twice_where_the_last_one_counts_is_left() -> None:
+    text = "bf16: true\noutput_dir: out\nbf16: false\n"
+    assert steps(planned(request_of({"train.yaml": text, "accel.yaml": SINGLE}))) == []
