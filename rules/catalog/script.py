@@ -113,6 +113,8 @@ def wrong_keyword(script: ScriptSource, outcome: Outcome) -> Iterator[Found]:
             label=reached(outcome, f"TypeError: unexpected keyword argument {wrong!r}", "wrong-keyword"),
             fact=f"its name is {right}" if right else f"{call.name} takes other keywords",
         )
+    if next(wrong_keywords(script, outcome.stack, perhaps=True), None) is not None:
+        require_prediction(outcome)
 
 
 @rule(

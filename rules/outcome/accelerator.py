@@ -130,6 +130,9 @@ def _check_keywords(run: Run, stack: Stack) -> None:
     for call, wrong, _ in wrong_keywords(run.script.source, stack):
         text = f"{call.name}.__init__() got an unexpected keyword argument {wrong!r}"
         raise PredictedError("wrong-keyword", "accelerator", "TypeError", text, (call.keywords[wrong],))
+    for call, wrong, _ in wrong_keywords(run.script.source, stack, perhaps=True):
+        what = f"{call.span.file}:{call.span.line} may give {call.name} the keyword {wrong}, which it does not have"
+        raise Undecided(what, WRITTEN_OUT)
 
 
 def _check_accumulation(run: Run, kind: DistributedType) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.releases.behaviors import Accelerate
+from fp8check.rules.settings.script import is_perhaps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,18 +53,21 @@ _MEANT: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def wrong_keywords(source: ScriptSource, stack: Stack) -> Iterator[tuple[Call, str, str]]:
+def wrong_keywords(source: ScriptSource, stack: Stack, *, perhaps: bool = False) -> Iterator[tuple[Call, str, str]]:
     """Calls of Accelerate's classes with a keyword that they do not have, that keyword, and the one that is meant.
 
     The last is "" where it is not known.
+
+    Args:
+        perhaps: those that a call may do without, and not those that it is given.
     """
     calls = source.named(*KEYWORDS)
     others = _of_another(source, {call.name for call in calls})
     for call in calls:
         if call.name in others:
             continue
-        for keyword in call.keywords:
-            if keyword != "**" and not _takes(call.name, keyword, stack):
+        for keyword, setting in call.keywords.items():
+            if keyword != "**" and is_perhaps(setting) == perhaps and not _takes(call.name, keyword, stack):
                 yield call, keyword, _MEANT.get(call.name, {}).get(keyword, "")
 
 

@@ -66,10 +66,18 @@ class Unevaluated(Record):
 
     Attributes:
         form: what it hangs on, where that is the command line alone (rules/settings/script_forms.py).
+        perhaps: whether it is what a mapping gets by a statement of its own, which may not be reached, so that the call
+            may do without the keyword.
     """
 
     text: str
     form: Form | None = None
+    perhaps: bool = False
+
+
+def is_perhaps(setting: Setting) -> bool:
+    """Whether a call may not be given a keyword after all."""
+    return isinstance(setting.value, Unevaluated) and setting.value.perhaps
 
 
 class Made(Record):

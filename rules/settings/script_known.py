@@ -23,6 +23,7 @@ from fp8check.rules.settings.script import (
     OwnFp8,
     ScriptSource,
     Unevaluated,
+    is_perhaps,
     options_of,
 )
 from fp8check.rules.settings.script_values import FROM_LAUNCHER, PLAIN, UNKNOWN
@@ -208,7 +209,8 @@ class _Refining:
         if any(one.made.keywords.keys() != first.keywords.keys() for one in seen[1:]) or not first.whole:
             return call
         keywords = {name: self._keyword(call, name, seen) for name in first.keywords}
-        keywords = {**{name: one for name, one in call.keywords.items() if name != "**"}, **keywords}
+        written = {name: one for name, one in call.keywords.items() if name != "**" and not is_perhaps(one)}
+        keywords = {**written, **keywords}
         positional = call.positional if call.positional is not None else tuple(map(str, first.positional))
         return call._replace(keywords=keywords, positional=positional)
 
@@ -221,7 +223,7 @@ class _Refining:
             values = [None]  # as if nothing was passed: Accelerator takes that variable then
         origin = Origin(span=call.span) if before is None or before.origin.span is None else before.origin
         if values[0] is UNKNOWN or any(value != values[0] for value in values[1:]):
-            return before if before is not None else Setting(Unevaluated(name), origin)
+            return Setting(Unevaluated(name), origin) if before is None or is_perhaps(before) else before
         return Setting(values[0], origin)
 
     def _with_handlers(self, source: ScriptSource, maker: Call, by_place: Mapping[int, Call]) -> ScriptSource:

@@ -245,9 +245,12 @@ class _Reader:
         }
         for spread in (keyword.value for keyword in node.keywords if keyword.arg is None):
             written, filled = self._spread(spread, node)
-            keywords.update({key: Setting(Unevaluated(f"{ast.unparse(spread)}[{key!r}]")) for key in filled})
+            text, origin = ast.unparse(spread), Origin(span=self._span(spread))
+            for key in filled:
+                perhaps = key not in (written or ())
+                keywords.setdefault(key, Setting(Unevaluated(f"{text}[{key!r}]", perhaps=perhaps), origin))
             if written is None:
-                keywords["**"] = Setting(Unevaluated(ast.unparse(spread)), Origin(span=self._span(spread)))
+                keywords["**"] = Setting(Unevaluated(text), origin)
             else:
                 keywords.update({key: self._setting(value) for key, value in written.items() if key not in filled})
         starred = any(isinstance(argument, ast.Starred) for argument in node.args)

@@ -6,7 +6,8 @@ from fp8check.rules.releases import behaviors
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.releases.versions import at_least, parsed
 from fp8check.rules.settings.script import ARGUMENTS as CLASSES
-from fp8check.rules.settings.values import Origin, Setting
+from fp8check.rules.settings.script import WRITTEN_OUT, is_perhaps
+from fp8check.rules.settings.values import Origin, Setting, Undecided
 from fp8check.rules.trainers.data import AcceleratorArguments, HandedOver, is_no_argument, names
 from fp8check.rules.trainers.training import Training
 
@@ -417,14 +418,27 @@ _OF_ACCELERATOR_CONFIG = frozenset(
 
 
 def _check_arguments(script: Script, stack: Stack) -> None:
-    """A script that makes a Trainer's arguments by a keyword that the class has no more, or never had."""
+    """A script that makes a Trainer's arguments by a keyword that the class has no more, or never had.
+
+    Raises:
+        PredictedError: it does.
+        Undecided: it may.
+    """
     if not script.arguments:
         return
     from fp8check.rules.releases.training_arguments import NAMES, is_gone  # most runs have no script
 
+    may_end: list[str] = []
     for call in script.arguments:
         for name, setting in call.keywords.items():
-            if name in NAMES and is_gone(call.name, name, stack):
+            gone = name in NAMES and is_gone(call.name, name, stack)
+            if is_perhaps(setting):
+                may_end.extend(
+                    [f"{call.span.file}:{call.span.line} may give {call.name} {name}"]
+                    if gone or is_no_argument(name)
+                    else []
+                )
+            elif gone:
                 place = setting._replace(origin=setting.origin._replace(code=call.name))
                 text = f"{call.name}.__init__() got an unexpected keyword argument '{name}'"
                 raise PredictedError("unknown-training-key", "arguments", "TypeError", text, (place,), flag=name)
@@ -433,3 +447,5 @@ def _check_arguments(script: Script, stack: Stack) -> None:
             if name not in _OF_ACCELERATOR_CONFIG:
                 text = f"AcceleratorConfig.__init__() got an unexpected keyword argument '{name}'"
                 raise PredictedError("unknown-training-key", "arguments", "TypeError", text, (given,))
+    if may_end:
+        raise Undecided(f"{may_end[0]}, which it does not have", WRITTEN_OUT)

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from fp8check.rules.record import Record
-from fp8check.rules.settings.script import ARGUMENTS, PARSERS, REENTRANT, WRITTEN_OUT, Unevaluated, options_of
+from fp8check.rules.settings.script import (
+    ARGUMENTS,
+    PARSERS,
+    REENTRANT,
+    WRITTEN_OUT,
+    Unevaluated,
+    is_perhaps,
+    options_of,
+)
 from fp8check.rules.settings.script_known import known
 from fp8check.rules.settings.script_model import CHECKPOINTS, adapters_of, batches_of, checkpointing_of, model_of
 from fp8check.rules.settings.values import Later, Origin, Section, Setting, SettingLater
@@ -112,7 +120,7 @@ def _no_keywords(sources: Sequence[ScriptSource], calls: Sequence[Call]) -> dict
         if call.name in own or not any(f"{package}.{call.name}" in taken for package in ("transformers", "trl")):
             continue
         for name, setting in call.keywords.items():
-            if is_no_argument(name):
+            if is_no_argument(name) and not is_perhaps(setting):
                 made[name] = setting._replace(origin=setting.origin._replace(code=call.name))
     return made
 
