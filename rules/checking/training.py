@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from fp8check.rules.settings.launch import Launch
-from fp8check.rules.settings.script_training import has_training, only_goes_back, trains
+from fp8check.rules.settings.script_training import has_training, only_goes_back, serves, trains
 from fp8check.rules.settings.values import Undecided
 from fp8check.rules.trainers import registry
 from fp8check.rules.trainers.deciding import fits_without_torch, may_train
@@ -245,6 +245,8 @@ def _told(source: ScriptSource | None, *, follow: bool) -> Told:
     own = any(own_fp8.sure and "training" in own_fp8.what for own_fp8 in source.own)
     if own or source.named("Accelerator") or any(not trainer.what.endswith(_ARGUMENTS) for trainer in source.trainers):
         return "may train"
+    if serves(source.text):
+        return "nothing"
     if not follow:
         return "hidden"
     from fp8check.rules.checking.modules import with_modules

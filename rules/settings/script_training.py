@@ -25,9 +25,10 @@ _DOES = frozenset(("run", "launch", "do", "start", "main", "fine", "training", "
 _TRAINING = frozenset(
     (
         *("train", "training", "finetune", "finetuning", "tune", "tuning", "pretrain", "pretraining", "distill"),
-        *("exp", "sft", "dpo", "ppo", "grpo", "kto", "rm", "loop"),
+        *("exp", "sft", "dpo", "ppo", "grpo", "kto", "rm"),
     )
 )
+_LOOPS = frozenset(("training", "fit", "learn"))
 _THINGS = frozenset(
     (
         *("data", "dataset", "datasets", "split", "loader", "dataloader", "dataloaders", "args", "arguments"),
@@ -43,6 +44,7 @@ _NO_MODELS = ("token", "bpe", "sentencepiece", "kmeans", "index", "faiss", "quan
 _TO_GENERATE = frozenset(("model", "config_params", "config"))
 # A module of whose text one of these is a part has a training in it.
 _IN_MODULES = (".backward(", "trainer.train(", ".train_batch(", "deepspeed.initialize(", "optimizer.step(")
+_SERVERS = ("FastAPI(", "Flask(__name__", "uvicorn.run(")
 # What a script with gradients and a step has in it: an optimizer, or what brings one.
 _AFTER_BACK = (
     "optim",
@@ -66,6 +68,11 @@ def trains(text: str) -> bool:
     Text that is no Python calls nothing.
     """
     return _trains(text)
+
+
+def serves(text: str) -> bool:
+    """Whether a script starts a web server, which trains nothing before it is asked to."""
+    return any(part in text for part in _SERVERS)
 
 
 def has_training(text: str) -> bool:
@@ -115,7 +122,7 @@ def _is_training(call: ast.Call) -> bool:
         return False
     if name == "train":  # model.train(False), .train(mode=was_training) only say how it is used
         return not (call.args or call.keywords) or not _is_mode(call)
-    if name in ("fit", "learn", "tune"):
+    if name in ("fit", "learn", "tune", "run_loop"):
         return any(word in holder for word in ("train", "model", "learn", "tuner", "runner"))
     return _starts(name)
 
@@ -134,6 +141,8 @@ def _starts(name: str) -> bool:
     if name[:1].isupper() and len(words) > 1 and "_" not in name:  # a class is made: PretrainTaskManager()
         return False
     if words[0] in _BEGINS or (words[-1] in ("train", "finetune") and words[0] not in _ASKS):
+        return True
+    if words[0] in _LOOPS and "loop" in words:  # run_loop may be one of anything
         return True
     return words[0] in _DOES and any(word in _TRAINING for word in words[1:])
 
