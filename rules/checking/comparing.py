@@ -103,6 +103,8 @@ def _refuse(assembled: Assembled) -> None:
     for who in (around.clears, around.hides, around.machine):
         if who:
             raise CannotCompare(f"{who} starts it where its checkpoints and trackers cannot be switched off")
+    if around.folder:
+        raise CannotCompare(f"it is started in {around.folder}: go there")
     for name in ("PYTHONPATH", "FP8CHECK_WATCH"):
         if name in launch.variables or name in around.unset:
             raise CannotCompare(f"the command sets {name}, and nothing would be switched off")

@@ -298,7 +298,7 @@ def script_file(launch: Launch, given: tuple[str, bytes] | None, *, follow: bool
         why = "code on the command line is not looked at" if name == "-c" else "a command, and no Python file"
         return Named(None, Unread("script", name, why, place, "the script itself in the launch command")), None
     module = name.replace(".", "/") if launch.is_module else ""
-    names = [f"{module}.py", f"{module}/__main__.py"] if module else [name]
+    names = [os.path.join(place, one) for place in launch.modules_in for one in _files_of(module)] if module else [name]
     if given is not None and any(_same_name(given[0], one) for one in names):
         return _parsed(*given)
     if launch.changed(name):
@@ -314,6 +314,10 @@ def script_file(launch: Launch, given: tuple[str, bytes] | None, *, follow: bool
     if fault is not None and fault.reason != "absent":
         return Named(None, _unread("script", name, fault, place)), None
     return Named(None, _absent("script", name, place, "no such module" if module else ABSENT)), None
+
+
+def _files_of(module: str) -> tuple[str, str]:
+    return f"{module}.py", f"{module}/__main__.py"
 
 
 # What reads a file that the command names, in scripts: TrlParser's --config, and the files of HfArgumentParser.

@@ -14,8 +14,10 @@ from fp8check.rules.record import Record
 from fp8check.rules.settings.launch import LAUNCHERS, Launch, LaunchError, NotARun, written_by
 from fp8check.rules.settings.programs import FOREIGN
 from fp8check.rules.settings.shell import lines
-from fp8check.rules.settings.shell_lines import Line
+from fp8check.rules.settings.shell_lines import Line, Place
 from fp8check.rules.settings.values import FILLED_IN, Origin, Setting, is_filled_in
+from fp8check.rules.settings.working_folder import called_from_here, names_a_place, places_of
+from fp8check.rules.settings.wrappers import starts_with_a_wrapper, unwrap
 from fp8check.rules.trainers import registry
 from fp8check.rules.trainers.commands import of_words
 from fp8check.rules.trainers.detect import read
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from fp8check.rules.checking.training import Told
     from fp8check.rules.facts import Facts
     from fp8check.rules.reading import Document
-    from fp8check.rules.settings.shell_lines import Place
 
 # Lines of one script that start a training, and that may; public ones have up to 60.
 MAX_LAUNCHES = 200
@@ -147,12 +148,11 @@ def _launches(script: ShellScript, given: Given) -> Iterator[Launch]:
     count = 0
     load = _Files(os.path.dirname(script.path)).text if given.follow and script.path != "-" else None
     for line in lines(script, programs, _reaches, given.facts.variables or {}, load):
-        found = _found(line, script) if given.follow else line
-        launch = _launch(found, given.trainer)
+        there, places = _found(line, script) if given.follow else (line, ("",))
+        launch = _launch(there, given.trainer)
         if launch is None:
             continue
-        rewritten = dict(_rewritten(line, found))
-        launch = launch._replace(rewritten=rewritten) if rewritten else launch
+        launch = launch._replace(rewritten=dict(_rewritten(line, there)), modules_in=tuple(places))
         count += 1
         if count > MAX_PROGRAMS:
             raise script.source.error(line.span.start, f"more than {MAX_PROGRAMS:,} lines start a program")
@@ -162,7 +162,7 @@ def _launches(script: ShellScript, given: Given) -> Iterator[Launch]:
 def _rewritten(line: Line, found: Line) -> Iterator[tuple[str, str]]:
     """The files of a line, as found from here, that its script writes before it, and why they are not known."""
     for word, there in zip(line.words, found.words, strict=True):
-        number = line.changed_by(os.path.join(line.folder or "", word.text.rpartition("=")[2]))
+        number = line.changed_by(os.path.join(found.folder or "", word.text.rpartition("=")[2]))
         if number is not None:
             yield there.text.rpartition("=")[2], written_by(number)
 
@@ -176,7 +176,7 @@ def _launch(line: Line, trainer: str | None) -> Launch | None:
     words = [word.text for word in line.words]
     variables = {name: place.text for name, place in line.variables.items()}
     try:
-        launch = of_words(words, variables, None if trainer is None else registry.find(trainer))
+        launch = of_words(words, variables, None if trainer is None else registry.find(trainer), None)
     except NotARun as reason:
         hidden = _hidden(words)
         if not hidden:
@@ -287,14 +287,38 @@ def _read_once(launch: Launch, known: dict[str, Document | None]) -> list[Docume
     return [document] if document is not None and document.kind == "accelerate" else []
 
 
-def _found(line: Line, script: ShellScript) -> Line:
-    """The line with the files that it names, as they are found from here."""
-    if line.lost is not None:
-        return line.with_words([_elsewhere(word, line.lost) for word in line.words])
-    folders = _folders(line.folder or "", os.path.dirname(script.path))
-    if folders == [""]:
-        return line
-    return line.with_words([_found_word(word, folders) for word in line.words])
+def _found(line: Line, script: ShellScript) -> tuple[Line, Sequence[str]]:
+    """The line with the files that it names, as they are found from here; and where its modules are looked for."""
+    folder, lost = line.folder or "", line.lost
+    other = _wrappers_folder(line)
+    if other is not None and (other.why or os.path.isabs(other.text)):
+        folder, lost = other.text, other if other.why else None
+    elif other is not None and lost is None:
+        folder = os.path.normpath(os.path.join(folder, other.text))
+    if lost is not None:
+        return line.with_words([_elsewhere(word, lost) for word in line.words]), ()
+    places = places_of(folder, os.path.dirname(script.path))
+    line = line if other is None else line._replace(folder=folder)
+    if places == [""]:
+        return line, places
+    return line.with_words([_found_word(word, places) for word in line.words]), places
+
+
+def _wrappers_folder(line: Line) -> Place | None:
+    """The folder in which a wrapper starts the command, from that of the script; None where none says one."""
+    if not starts_with_a_wrapper([word.text for word in line.words[:1]]):
+        return None
+    try:
+        inside = unwrap([word.text for word in line.words], {})
+    except LaunchError:
+        return None
+    folder = inside.surroundings.folder
+    if not folder:
+        return None
+    why = next((word.why for word in line.words if word.why and folder in word.text), "")
+    if not why and (is_filled_in(folder) or folder.startswith("~")):
+        why = "it is filled in later" if is_filled_in(folder) else "it is somebody's home"
+    return Place(folder, line.span, why)
 
 
 class _Files:
@@ -310,7 +334,7 @@ class _Files:
         from fp8check.rules.reading.limits import MAX_BYTES
         from fp8check.rules.reading.source import load
 
-        for start in [""] if os.path.isabs(name) else _folders(folder, self._own):
+        for start in [""] if os.path.isabs(name) else places_of(folder, self._own):
             path = os.path.join(start, name)
             try:
                 return load(path, files.read(path, MAX_BYTES)).text
@@ -320,55 +344,17 @@ class _Files:
         return None
 
 
-def _folders(folder: str, own: str) -> list[str]:
-    """Where the names of a line are looked for: from the folder that the script has gone to.
-
-    Where it is started is not known: here, in its own folder, or in one between the two. What it goes to and is not on
-    this machine is another machine's, unless it is called as this one: then it is a copy of that.
-    """
-    starts = list(dict.fromkeys(("", own, *_above(own))))
-    if os.path.isabs(folder):
-        is_here = not os.path.isdir(folder) and os.path.basename(folder) == os.path.basename(os.getcwd())
-        return starts if is_here else [folder]
-    there = [path for start in starts if os.path.isdir(path := os.path.join(start, folder))]
-    return (there or [folder]) if folder else starts
+def _found_word(word: Place, places: Sequence[str]) -> Place:
+    return word._replace(text=called_from_here(word.text, places)) if _is_place(word) else word
 
 
-def _above(folder: str) -> Iterator[str]:
-    """The folders between that one and this one."""
-    folder = os.path.normpath(folder)
-    if os.path.isabs(folder):
-        folder = os.path.relpath(folder) if folder.startswith(os.getcwd() + os.sep) else ""
-    while os.path.dirname(folder) and not folder.startswith(os.pardir):
-        folder = os.path.dirname(folder)
-        yield folder
-
-
-def _is_file(word: Place) -> bool:
-    name = word.text.rpartition("=")[2]
-    return not word.why and name.endswith(_FILES) and not os.path.isabs(name) and not name.startswith(("~", "-"))
-
-
-def _found_word(word: Place, folders: Sequence[str]) -> Place:
-    if not _is_file(word):
-        return word
-    flag, equals, name = word.text.rpartition("=")
-    paths = [os.path.join(folder, name) for folder in folders]
-    path = next((one for one in paths if files.is_there(one)), paths[0])
-    return word._replace(text=f"{flag}{equals}{_plain(path)}")
-
-
-def _plain(path: str) -> str:
-    """A name without the ways back in it, where that is the same file: for all that is said of it, and for git."""
-    if os.pardir not in path:
-        return path
-    plain = os.path.normpath(path)
-    return plain if os.path.realpath(plain) == os.path.realpath(path) else path
+def _is_place(word: Place) -> bool:
+    return not word.why and names_a_place(word.text)
 
 
 def _elsewhere(word: Place, folder: Place) -> Place:
     """A name in a folder that nobody knows: what is called so here is another file."""
-    if not _is_file(word):
+    if not _is_place(word):
         return word
     flag, equals, name = word.text.rpartition("=")
     return word._replace(text=f"{flag}{equals}{folder.text}/{name}", why=folder.why)

@@ -70,7 +70,7 @@ def command_with_file(site: Site, path: str) -> str | None:
     """The command that starts this run by `accelerate launch` with that file; None where it cannot be written.
 
     A command with wrappers gets no other launcher: more than that is in it. Of a container or another machine nobody
-    knows which files it sees.
+    knows which files it sees, and in another folder this file has another name.
 
     Raises:
         Unfixable: the run has several machines, and the command does not say which of them each is.
@@ -78,6 +78,8 @@ def command_with_file(site: Site, path: str) -> str | None:
     launch = site.run.launch
     around = launch.surroundings
     if (launch.line is not None and site.command is None) or launch.unknown or around.hides or around.machine:
+        return None
+    if around.folder:
         return None
     is_plain = launch.tool == "accelerate" and launch.through is None and not (launch.outer or launch.inner)
     if launch.given and is_plain and launch.script not in PROGRAMS and site.command is not None:

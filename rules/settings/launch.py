@@ -269,6 +269,7 @@ class Surroundings(Record):
         gpus: who may keep the GPUs from it: "docker run without --gpus".
         copies: how many of it run side by side; None where that is not known.
         copies_by: who starts them: "srun".
+        folder: the working folder in which they start it, from that of the command; "" where it is the same.
     """
 
     clears: str = ""
@@ -279,6 +280,7 @@ class Surroundings(Record):
     gpus: str = ""
     copies: int | None = 1
     copies_by: str = ""
+    folder: str = ""
 
 
 HERE = Surroundings()
@@ -308,6 +310,7 @@ class Launch(Record):
         line: where a shell script has it, with the places of its words; None where no script does.
         rewritten: the files of the command that its script writes or changes before it, each with why what is in it
             is not known.
+        modules_in: the folders in which a module may lie that it is told to run, the working folder first.
     """
 
     tool: str
@@ -324,6 +327,7 @@ class Launch(Record):
     inner: tuple[Launch, ...] = ()
     line: Line | None = None
     rewritten: Mapping[str, str] = {}
+    modules_in: tuple[str, ...] = ("",)
 
     def changed(self, path: str) -> str:
         """Why it is not known what is in a file by the time that this starts; "" where it is what is there now."""

@@ -60,7 +60,8 @@ class Wrapper(Record):
         effect: what it changes for the command.
         one_dash: whether options of more than one letter begin with one dash: -np 4.
         ends: options with which it starts nothing: --version.
-        folders: options that change the working folder: the files of the command are then not those of this one.
+        folders: options that change the working folder: what the command names is looked for there.
+        mounts: options of a container that say which folder of the machine it has, and under which name.
         may_vary: whether options that are filled in later change nothing but the variables, and how many are started.
         extends: whether it takes options of plug-ins, as Slurm does of a site: one with "=" takes no other word.
     """
@@ -75,3 +76,4 @@ class Wrapper(Record):
     folders: frozenset[str] = frozenset()
     extends: bool = False
     may_vary: bool = False
+    mounts: frozenset[str] = frozenset()

@@ -8,7 +8,7 @@ from fp8check.rules.settings.values import whole_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from fp8check.rules.settings.wrapper_data import Given, Inside
 
@@ -198,6 +198,31 @@ def apptainer(inside: Inside, given: Given) -> Inside:
     return inner._replace(variables={**inside.variables, **inner.variables}).around(
         hides=kept.hides, clears=kept.clears, unset=kept.unset
     )
+
+
+def outside(folder: str, given: Given, mounts: Collection[str]) -> str:
+    """A folder of a container, as the machine calls it: where it is mounted; as the container does where it is not."""
+    source, rest, longest = "", folder, 0
+    for option, value in given.options:
+        for here, there in _mounted(value) if option in mounts else ():
+            is_within = folder == there or folder.startswith(f"{there}/")
+            if is_within and len(there) > longest:
+                source, rest, longest = here, folder[len(there) :], len(there)
+    return f"{source}{rest}" or folder
+
+
+def _mounted(value: str) -> Iterator[tuple[str, str]]:
+    """What a mount says: HOST:CONTAINER:ro, several of them with commas; type=bind,source=HOST,target=CONTAINER."""
+    if "=" in value.partition(",")[0]:
+        pairs = dict(part.partition("=")[::2] for part in value.split(","))
+        source = pairs.get("source") or pairs.get("src") or ""
+        target = pairs.get("target") or pairs.get("destination") or pairs.get("dst") or ""
+        parts = [[source, target]]
+    else:
+        parts = [mount.split(":") for mount in value.split(",")]
+    for here, *there in parts:
+        if here:
+            yield here, (there[0] if there else here).rstrip("/")
 
 
 def remote(inside: Inside, given: Given) -> Inside:

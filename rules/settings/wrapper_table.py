@@ -34,6 +34,7 @@ def _wrapper(
     folders: str = "",
     extends: bool = False,
     may_vary: bool = False,
+    mounts: str = "",
 ) -> Wrapper:
     return Wrapper(
         frozenset((values + " " + folders).split()),
@@ -46,6 +47,7 @@ def _wrapper(
         frozenset(folders.split()),
         extends,
         may_vary,
+        frozenset(mounts.split()),
     )
 
 
@@ -54,7 +56,7 @@ PLAIN = _wrapper()
 
 _SLURM_VALUES = """
     -A --account --acctg-freq -b --begin --bcast --bell --cluster-constraint -M --clusters --comment -C --constraint
-    --container --container-id --container-image --container-mounts --container-workdir --container-name
+    --container --container-id --container-image --container-mounts --container-name
     --container-save --container-env --core-spec -S --cores-per-socket --cpu-bind --cpu-freq -c --cpus-per-task
     --cpus-per-gpu --deadline --delay-boot -d --dependency -m --distribution --epilog -e --error -x --exclude --export
     --extra-node-info -B --extra --gpu-bind --gpu-freq -G --gpus --gpus-per-node --gpus-per-socket --gpus-per-task
@@ -84,7 +86,15 @@ def _of_slurm(effect: Effect, ends: str = "") -> Wrapper:
     switches = f"{_SLURM_SWITCHES} {_SLURM_OPTIONAL}"
     asking = f"{ends}--help --usage -V --version"
     return _wrapper(
-        " ".join(values), switches, 0, effect, ends=asking, folders="-D --chdir", extends=True, may_vary=True
+        " ".join(values),
+        switches,
+        0,
+        effect,
+        ends=asking,
+        folders="-D --chdir --container-workdir",
+        extends=True,
+        may_vary=True,
+        mounts="--container-mounts",
     )
 
 
@@ -123,27 +133,33 @@ _DOCKER_VALUES = """
     --label-file --link --log-driver --log-opt --mac-address -m --memory --memory-reservation --memory-swap
     --memory-swappiness --mount --name --network --net --network-alias --oom-score-adj --pid --pids-limit --platform
     -p --publish --pull --restart --runtime --security-opt --shm-size --stop-signal --stop-timeout --storage-opt
-    --sysctl --tmpfs --ulimit -u --user --userns --uts -v --volume --volume-driver --volumes-from -w --workdir
+    --sysctl --tmpfs --ulimit -u --user --userns --uts -v --volume --volume-driver --volumes-from
     --arch --authfile --pod --systemd --secret --hooks-dir --rootfs
 """
 _DOCKER_SWITCHES = """
     -d --detach --init -i --interactive -t --tty --rm --privileged -P --publish-all --read-only --no-healthcheck
     --oom-kill-disable --sig-proxy --disable-content-trust -q --quiet --replace --no-hosts --env-host --gpus-all
 """
-_RUN = _wrapper(_DOCKER_VALUES, _DOCKER_SWITCHES, 1, effects.container, ends="--help")
+_WORKDIR, _VOLUMES = "-w --workdir", "-v --volume --mount"
+_RUN = _wrapper(
+    _DOCKER_VALUES, _DOCKER_SWITCHES, 1, effects.container, ends="--help", folders=_WORKDIR, mounts=_VOLUMES
+)
 _IN_RUNNING = _wrapper(
-    "-e --env --env-file -u --user -w --workdir --detach-keys --index",
+    "-e --env --env-file -u --user --detach-keys --index",
     "-d --detach -i --interactive -t --tty --privileged -T --no-TTY",
     1,
     effects.container,
     ends="-h --help",
+    folders=_WORKDIR,
 )
 _COMPOSE = _wrapper(
-    "-e --env -u --user -w --workdir --entrypoint --name -l --label -p --publish -v --volume --index --pull --cap-add",
+    "-e --env -u --user --entrypoint --name -l --label -p --publish -v --volume --index --pull --cap-add",
     "-d --detach -i --interactive -t -T --no-TTY --tty --rm --build --no-deps --service-ports --use-aliases"
     " --privileged --quiet-pull --remove-orphans -P",
     1,
     effects.container,
+    folders=_WORKDIR,
+    mounts=_VOLUMES,
 )
 _DOCKER: Mapping[str, Entry] = {"run": _RUN, "exec": _IN_RUNNING, "compose": {"run": _COMPOSE, "exec": _COMPOSE}}
 _IMAGE = _wrapper(
@@ -156,6 +172,7 @@ _IMAGE = _wrapper(
     1,
     effects.apptainer,
     folders="--pwd --cwd",
+    mounts="-B --bind --mount",
 )
 _MPI = _wrapper(
     "-n -np --np --n -c -H -host --host -hosts -hostfile --hostfile -machinefile --machinefile -f -x -N -npernode"
@@ -226,7 +243,9 @@ WRAPPERS: Mapping[str, Entry] = {
     ),
     "tmux": dict.fromkeys(
         ("new-session", "new", "new-window", "neww", "split-window", "splitw", "send-keys", "send", "respawn-pane"),
-        _wrapper("-s -t -n -c -x -y -F -e -l -p", "-d -A -D -P -X -h -v -b -f -k -l -R -M", 0, effects.one_text),
+        _wrapper(
+            "-s -t -n -x -y -F -e -l -p", "-d -A -D -P -X -h -v -b -f -k -l -R -M", 0, effects.one_text, folders="-c"
+        ),
     ),
     "screen": _wrapper("-S -t -h -c -e -s -T -p", "-d -m -D -R -L -A -U -a -i -q -r -x -X -wipe", 0, effects.one_text),
     "xargs": _wrapper(
@@ -384,15 +403,14 @@ GLOBAL: Mapping[str, Wrapper] = {
     **dict.fromkeys(
         ("docker compose", "docker-compose"),
         _wrapper(
-            "-f --file -p --project-name --profile --env-file --ansi --progress",
+            "-f --file -p --project-name --profile --env-file --ansi --progress --project-directory",
             "--compatibility --dry-run",
-            folders="--project-directory",
         ),
     ),
     "uv": _UV,
     **dict.fromkeys(("conda", "mamba", "micromamba"), _CONDA),
     "poetry": _wrapper(
-        "", "-q --quiet -v -vv -vvv --verbose -n --no-interaction --no-plugins", folders="-C --directory -P --project"
+        "-P --project", "-q --quiet -v -vv -vvv --verbose -n --no-interaction --no-plugins", folders="-C --directory"
     ),
     **dict.fromkeys(DOCKERS, _wrapper("-c --context -H --host -l --log-level --config", "-D --debug --tls")),
     **dict.fromkeys(

@@ -5,6 +5,8 @@ An option that stands in no table makes the command unclear: nobody knows whethe
 
 from __future__ import annotations
 
+import os
+
 from fp8check.rules.settings import wrapper_effects as effects
 from fp8check.rules.settings.command import is_python, split
 from fp8check.rules.settings.launch import LAUNCHERS, NotARun, Unclear, is_several
@@ -40,12 +42,17 @@ def unwrap(words: Sequence[str], variables: Mapping[str, str]) -> Inside:
     raise Unclear("it has more wrappers in each other than are looked at")
 
 
+def starts_with_a_wrapper(words: Sequence[str]) -> bool:
+    """Whether the first of these words is one."""
+    return bool(words) and words[0].rpartition("/")[2] in WRAPPERS
+
+
 def _taken_off(name: str, entry: Entry, inside: Inside, earlier: Options = ()) -> Inside:
     if isinstance(entry, Wrapper):
         return _started_by(name, entry, inside, earlier)
     general = GLOBAL.get(name, PLAIN)
     options, rest = _options(name, general._replace(may_vary=False), inside.words)
-    _stay(Given(name, options, ()), general)
+    inside = _gone(inside, Given(name, options, ()), general)
     command = rest[0] if rest else ""
     if command not in entry:
         if is_filled_in(command):
@@ -54,15 +61,14 @@ def _taken_off(name: str, entry: Entry, inside: Inside, earlier: Options = ()) -
     return _taken_off(f"{name} {command}", entry[command], inside._replace(words=rest[1:]), earlier + options)
 
 
-def _stay(given: Given, wrapper: Wrapper) -> None:
-    """Go on only where the working folder is not changed.
-
-    Raises:
-        Unclear: it is.
-    """
+def _gone(inside: Inside, given: Given, wrapper: Wrapper) -> Inside:
+    """The command in the working folder that a wrapper says."""
     folder = given.value(*wrapper.folders)
-    if folder is not None and folder not in (".", "./"):
-        raise Unclear(f"{given.name} starts it in another folder ({folder}), where its files are other ones")
+    if folder is None:
+        return inside
+    if wrapper.mounts:  # what a container calls by another name
+        folder = effects.outside(folder, given, wrapper.mounts)
+    return inside.around(folder=os.path.normpath(os.path.join(inside.surroundings.folder, folder)).removeprefix("."))
 
 
 def _started_by(name: str, wrapper: Wrapper, inside: Inside, earlier: Options) -> Inside:
@@ -74,8 +80,7 @@ def _started_by(name: str, wrapper: Wrapper, inside: Inside, earlier: Options) -
     if before and rest[:1] == ("--",):  # kubectl exec POD -- COMMAND
         rest = rest[1:]
     given = Given(name, earlier + options, before)
-    _stay(given, wrapper)
-    inside = inside._replace(words=rest)
+    inside = _gone(inside, given._replace(options=options), wrapper)._replace(words=rest)
     if given.has(*_SPLIT_STRING) and wrapper.effect is effects.env:
         inside, given = _split_string(inside, given, wrapper)
     if wrapper.effect is not None:

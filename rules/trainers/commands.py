@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from fp8check.rules.settings.command import SEVERAL, module_as_command, one_line, split, started_by
 from fp8check.rules.settings.launch import HERE, LAUNCHERS, Elsewhere, Foreign, Launch, LaunchError, NotARun, Unclear
 from fp8check.rules.trainers.registry import BY_MODULE, BY_PROGRAM, PROGRAMS, of_program
@@ -45,26 +47,31 @@ def _among_several(command: str, trainer: type[Training] | None) -> Launch:
     from fp8check.rules.settings.programs import FOREIGN
     from fp8check.rules.settings.shell import lines
 
-    found: list[tuple[Launch, str | None]] = []
+    found: list[Launch] = []
     script = read(Source("the launch command", one_line(command)))
     for line in lines(script, LAUNCHERS | PROGRAMS | FOREIGN.keys() | {"accelerate-launch"}, matters, {}):
         variables = {name: place.text for name, place in line.variables.items()}
+        if line.folder is None:
+            found.append(
+                Launch("", variables=variables, unknown="it is started in another folder: start fp8check there")
+            )
+            continue
         try:
-            launch = of_words([word.text for word in line.words], variables, trainer)
+            launch = of_words([word.text for word in line.words], variables, trainer, line.folder)
         except NotARun:
             continue
-        unset = (*launch.surroundings.unset, *line.unset)
-        found.append((launch._replace(surroundings=launch.surroundings._replace(unset=unset)), line.folder))
-    if len(found) != 1:
-        return Launch("", unknown=SEVERAL)
-    ((launch, folder),) = found
-    if folder in ("", "."):
-        return launch
-    there = "another folder" if folder is None else folder
-    return Launch("", variables=launch.variables, unknown=f"it is started in {there}: start fp8check there")
+        around = launch.surroundings
+        folder = os.path.join(line.folder, around.folder).rstrip("/")
+        found.append(launch._replace(surroundings=around._replace(unset=(*around.unset, *line.unset), folder=folder)))
+    return found[0] if len(found) == 1 else Launch("", unknown=SEVERAL)
 
 
-def of_words(words: Sequence[str], variables: Mapping[str, str], trainer: type[Training] | None = None) -> Launch:
+def of_words(
+    words: Sequence[str],
+    variables: Mapping[str, str],
+    trainer: type[Training] | None = None,
+    folder: str | None = "",
+) -> Launch:
     """How a command starts a run, once a shell has made words of it: the one place where commands are understood.
 
     Where it is a launch, and not known of what, it says why: `Launch.unknown`.
@@ -73,6 +80,8 @@ def of_words(words: Sequence[str], variables: Mapping[str, str], trainer: type[T
         words: the command without the variables in front of it; at least one.
         variables: those that are set for it, by its line or before.
         trainer: one that an installed package brings, whose programs count, too.
+        folder: in which the command is started, from here: its files are then called as from here. None where they
+            are called so already, whatever its wrappers do.
 
     Raises:
         NotARun: a program that starts no training, or none that is known here.
@@ -84,6 +93,11 @@ def of_words(words: Sequence[str], variables: Mapping[str, str], trainer: type[T
         raise LaunchError("the launch command is empty")
     try:
         inside = unwrap(words, variables)
+        gone = "" if folder is None else os.path.join(folder, inside.surroundings.folder).rstrip("/")
+        if gone:
+            from fp8check.rules.settings.working_folder import moved, places_of
+
+            inside = inside._replace(words=moved(inside.words, gone))
         launch = _started(inside.words, trainer)
     except Unclear as reason:
         if not isinstance(reason, Foreign) and not _names_a_launch(words):
@@ -94,7 +108,8 @@ def of_words(words: Sequence[str], variables: Mapping[str, str], trainer: type[T
     if launch.script in _LEFT_OUT and launch.tool != "python":
         why = f"what {launch.script} stands for is not known: a page leaves out what is started"
         return Launch("", variables=inside.variables, unknown=why)
-    return launch._replace(variables=inside.variables, surroundings=inside.surroundings)
+    launch = launch._replace(variables=inside.variables, surroundings=inside.surroundings)
+    return launch._replace(modules_in=tuple(places_of(gone))) if gone else launch
 
 
 def _starts_nothing(words: Sequence[str], trainer: type[Training] | None) -> bool:
