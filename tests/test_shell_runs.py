@@ -310,7 +310,6 @@ def test_a_script_that_starts_nothing(
         ("accelerate launch --config_file conf/accel.yaml evaluate.py", True),
         ("accelerate launch plain.py", True),
         ("python loop.py", True),
-        ("python main.py", True),
         ("python app.py", False),
         ("python sweeper.py", False),
         ("python diffusion.py", True),
