@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fp8check.rules.edits.fix import Fix
     from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.outcome import Outcome
+    from fp8check.rules.releases.errors import PredictedError
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.launch import Launch
     from fp8check.rules.settings.values import Setting
@@ -387,12 +388,14 @@ def other_config_file(accelerate: AccelerateConfig, launch: Launch, run: Run) ->
     ERROR,
     'accelerate 0.34.0..1.15.0 commands/launch.py "args = parser.parse_args()": argparse refuses what it does not know',
     "ran accelerate 1.15.0 [conformance flags-unknown-1.15]: SystemExit",
+    "ran trl 1.16.0 [command third-trl-length]: SystemExit: unrecognized arguments: --max_seq_length",
     claims=("ends",),
 )
 def unknown_flag(outcome: Outcome) -> Iterator[Found]:
     """A flag before the script that `accelerate launch` does not have.
 
-    Why it hurts: argparse ends the launch. Flags of the script belong behind the script.
+    Why it hurts: argparse ends the launch. Flags of the script belong behind the script. TRL's command hands on what
+    its script does not know, of its flags and of the keys of its file: `max_seq_length` ends `trl sft` from 0.20 on.
 
     Example: `accelerate launch --mixed_precision fp8 --fp8_recipe delayed train.py`.
 
@@ -403,6 +406,10 @@ def unknown_flag(outcome: Outcome) -> Iterator[Found]:
         return
     from fp8check.rules.releases.similar import suggested  # as above
 
+    run = outcome.run
+    if run.launch.through is not None:
+        yield from _known_to_neither(run, error)
+        return
     near = suggested(error.flag, LAUNCHER_FLAGS)
     yield Found(
         f"accelerate launch has no flag --{error.flag}",
@@ -410,6 +417,24 @@ def unknown_flag(outcome: Outcome) -> Iterator[Found]:
         label=f"{error.type}: {error.message}",
         fact=f"did you mean --{near}?" if near else "flags of the script stand behind the script",
     )
+
+
+def _known_to_neither(run: Run, error: PredictedError) -> Iterator[Found]:
+    """A flag, or a key of the file, that the trainer's command hands on to the launcher, which does not know it."""
+    from fp8check.rules.releases.similar import suggested
+    from fp8check.rules.releases.training_arguments import MEANT
+
+    through = run.launch.through
+    for place in error.because:
+        name = next((name for name, setting in run.training.top.settings() if setting == place), error.flag)
+        meant = MEANT.get(name)
+        near = None if meant is not None else suggested(name, (*sorted(run.training.known), *LAUNCHER_FLAGS))
+        yield Found(
+            f"neither {through} nor accelerate launch knows {name if place.origin.flag is None else f'--{name}'}",
+            place=place,
+            label=f"{error.type}: {error.message}",
+            fact=f"its name is {meant}" if meant is not None else f"did you mean {near}?" if near else "",
+        )
 
 
 @rule(

@@ -46,7 +46,7 @@ def _sounds_like_fp8(name: str) -> bool:
     claims=("perhaps",),
 )
 def key_of_another_file(run: Run, training: Training, launch: Launch, outcome: Outcome) -> Iterator[Found]:
-    """An FP8 key in a training file whose trainer does not read it.
+    """A key in a training file whose trainer does not read it: one about FP8, or one that it had once.
 
     Why it hurts: it belongs in another file, or to another trainer. transformers, TRL and LLaMA-Factory stop at it,
     axolotl passes over it.
@@ -58,6 +58,7 @@ def key_of_another_file(run: Run, training: Training, launch: Launch, outcome: O
     if training.uses_megatron:
         return
     yield from _of_a_later_release(training, outcome.stack)
+    yield from _of_an_earlier_release(training, launch, outcome)
     if run.script.parsed is not None and outcome.error_of("unknown-training-key") is not None:
         return  # the script's parser ends the run at its keys: FP338 speaks
     foreign = [name for name in training.top if name not in training.fp8_keys and _sounds_like_fp8(name)]
@@ -93,6 +94,25 @@ def _of_a_later_release(training: Training, stack: Stack) -> Iterator[Found]:
                 fact=f"{training.name} {releases_of(training.fp8_keys, name)} reads this key",
                 fix=without(setting),
             )
+
+
+def _of_an_earlier_release(training: Training, launch: Launch, outcome: Outcome) -> Iterator[Found]:
+    """Keys that the trainer had once, and whose place another has taken: what they say is not read."""
+    for name in training.passed_over(launch, outcome.run.facts):
+        setting = training.get(name)
+        written = next(iter(setting.overrode), None) if setting is not None else None
+        if written is None or written.value is None:
+            continue
+        from fp8check.rules.releases.training_arguments import MEANT  # few files have such a key
+
+        meant = MEANT[name]
+        yield Found(
+            f"{outcome.stack.name(training.name)} does not read {name}",
+            place=written,
+            label=f"it passes over a key that none of its classes has; {meant} holds",
+            fact=f"its name is {meant}",
+            fix=unsafe(rename(written, meant)) if meant not in training.top else without(written),
+        )
 
 
 def _belongs(run: Run, training: Training, name: str, setting: Setting) -> tuple[str, Fix | None]:

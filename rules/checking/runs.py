@@ -507,6 +507,13 @@ def _training_section(
     section, started = _section(training), common.started
     if training is not None and _is_passed_over(training, launch):
         section = Section()
+    unset = {
+        name: Setting(None, Origin(code=f"{adapter.name}, which has no {name}"))
+        for name in adapter.passed_over(launch, common.facts)
+        if name in section
+    }
+    if unset:
+        section = Section(section.node, over=unset)
     over = adapter.over_the_file(launch.arguments) if launch.arguments else None
     written = started.written(adapter, launch, common.facts, file=training is not None)
     if written is not None and written.words is not None:
@@ -516,7 +523,7 @@ def _training_section(
     if adapter is OwnScript and started.script is not None and started.script.source is not None:
         over = {**(over or {}), **started.said()}
     if over:
-        section = Section(section.node, over=over)
+        section = Section(section.node, over={**unset, **over})
     if adapter.fsdp_key is None or (training is None and not over):
         return section, NOTHING
     named = section.get(adapter.fsdp_key)
@@ -526,7 +533,7 @@ def _training_section(
     if named is not None and not named.is_later and is_inline(named.value):
         inner = inline(str(named.value))
     if inner is not None:
-        section = Section(section.node, over=over, sections={adapter.fsdp_key: inner})
+        section = Section(section.node, over={**unset, **(over or {})}, sections={adapter.fsdp_key: inner})
     return section, fsdp
 
 

@@ -96,7 +96,7 @@ _BY_CODE: Mapping[str, Moves] = {
     "FP608": (stacks.fitting_torchao, *_BACKEND),
     "launcher-without-deepspeed": (stacks.deepspeed, strategies.other_strategy),
     "trainer-without-deepspeed": (stacks.deepspeed, strategies.other_strategy),
-    "unknown-launcher-flag": (entries.refused_gone, launching.flags_off),
+    "unknown-launcher-flag": (entries.renamed, entries.refused_gone, launching.flags_off),
     "command-refuses-flag": (entries.refused_gone, launching.flags_off),
     "accelerate-config-twice": (entries.refused_gone, launching.with_the_file),
     "accelerate-config-by-equals": (launching.with_the_file,),

@@ -51,7 +51,7 @@ def start(run: Run, stack: Stack) -> Started:
     launch = run.launch
     if launch.unknown:
         raise Undecided(launch.unknown, "launch")
-    if launch.through is not None:
+    if launch.through is not None or launch.is_module:
         run.training.check_command(launch, stack)
     if launch.tool == "accelerate":
         started = _accelerate_launch(run, stack, _shell(run))

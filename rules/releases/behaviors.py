@@ -203,6 +203,10 @@ class Trl:
     LOADS_FLOAT32 = Behavior("trl", (0, 27), _STILL, "trainer/model_config.py dtype")
     # cli.py to 0.28, cli/commands/ from 0.29 on: 0.12.2 to 0.18.2, 0.21.0 to 0.29.0, 1.0.0 to 1.9.0 and 1.16.0 compared
     TAKES_LAUNCHER_FLAGS = Behavior("trl", (0, 18), _STILL, "cli.py main: return_remaining_strings; before parse_args")
+    # scripts/sft.py and dpo.py of 0.24.0, 0.25.0, 0.28.0, 0.29.0, 1.0.0, 1.4.0 and 1.16.0 compared
+    SCRIPTS_REFUSE_WORDS = Behavior(
+        "trl", (1,), _STILL, "scripts/sft.py: fail_with_unknown_args=False; before return_remaining_strings"
+    )
     HAS_GRPO = Behavior("trl", (0, 14), _STILL, "cli.py main")
     HAS_RLOO = Behavior("trl", (0, 22), _STILL, "cli.py main")
     HAS_REWARD = Behavior("trl", (0, 24), _STILL, "cli.py main")

@@ -2,7 +2,7 @@
 
 Each stands below the first release without it that was looked at: the fields of the classes in transformers 4.45.2,
 4.49.0, 4.52.4, 4.53.3, 4.57.1, 5.0.0, 5.2.0, 5.3.0, 5.6.0, 5.16.1, 5.23.0 and 5.24.0 (training_args.py), and in TRL
-0.9.6, 0.18.2, 0.24.0, 1.9.0 and 1.16.0 (trainer/*_config.py). Of releases between two of these nothing is said.
+0.9.6, 0.18.2, 0.20.0, 0.24.0, 1.9.0 and 1.16.0 (trainer/*_config.py). Of releases between two of these nothing is said.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _OF_TRANSFORMERS: Mapping[tuple[int, ...], tuple[str, ...]] = {
 _OF_TRL: Mapping[str, Mapping[tuple[int, ...], tuple[str, ...]]] = {
     "SFTConfig": {
         (0, 18, 2): ("chars_per_token", "dataset_batch_size", "num_of_sequences"),
-        (0, 24): ("max_seq_length",),
+        (0, 20): ("max_seq_length",),
     },
     "DPOConfig": {
         (0, 18, 2): ("is_encoder_decoder", "max_target_length"),
@@ -59,7 +59,8 @@ MEANT: Mapping[str, str] = {
     "warmup_ratio": "warmup_steps",
 }
 TAKE_A_SHARE = ("warmup_steps",)  # where it is below 1 (transformers 5.16.1 training_args.py get_warmup_steps)
-# All fields that the classes have had in any of these releases.
+# All fields that the classes have had in any of these releases, of transformers 4.46.3, 4.51.3 and 4.55.4, and of TRL
+# 0.11.4, 0.13.0, 0.15.2, 0.16.1, 0.19.1 to 0.25.0, 0.28.0 to 1.0.0, 1.4.0, 1.6.0 and 1.7.0.
 _OF_ARGUMENTS = _names(
     """
     accelerator_config activation_checkpointing activation_checkpointing_kwargs adafactor adam_beta1 adam_beta2
@@ -84,10 +85,10 @@ _OF_ARGUMENTS = _names(
     push_to_hub_organization push_to_hub_token ray_scope remove_unused_columns report_to
     restore_callback_states_from_checkpoint resume_from_checkpoint run_name save_on_each_node save_only_model
     save_safetensors save_steps save_strategy save_total_limit seed skip_memory_metrics split_batches tf32
-    torch_compile torch_compile_backend torch_compile_mode torch_empty_cache_steps torchdynamo tpu_metrics_debug
-    tpu_num_cores trackio_bucket_id trackio_space_id trackio_static_space_id train_sampling_strategy use_cache
-    use_cpu use_ipex use_legacy_prediction_loop use_liger_kernel use_mps_device warmup_ratio warmup_steps
-    weight_decay
+    torch_compile torch_compile_backend torch_compile_mode torch_empty_cache_steps torchdynamo tp_size
+    tpu_metrics_debug tpu_num_cores trackio_bucket_id trackio_space_id trackio_static_space_id
+    train_sampling_strategy use_cache use_cpu use_ipex use_legacy_prediction_loop use_liger_kernel
+    use_mps_device warmup_ratio warmup_steps weight_decay
     """
 )
 FIELDS: Mapping[str, frozenset[str]] = {
@@ -105,7 +106,7 @@ FIELDS: Mapping[str, frozenset[str]] = {
         dataset_batch_size dataset_kwargs dataset_num_proc dataset_text_field eos_token eval_packing
         loss_type max_length max_seq_length model_init_kwargs num_of_sequences packing packing_strategy
         pad_to_multiple_of pad_token padding_free router_aux_loss_coef shuffle_dataset truncation_mode
-        trust_remote_code
+        trust_remote_code use_liger
     """
     ),
     "DPOConfig": _OF_ARGUMENTS
@@ -118,7 +119,8 @@ FIELDS: Mapping[str, frozenset[str]] = {
         model_init_kwargs pad_to_multiple_of pad_token padding_free padding_value precompute_ref_batch_size
         precompute_ref_log_probs ref_adapter_name ref_model_init_kwargs ref_model_mixup_alpha
         ref_model_sync_steps reference_free router_aux_loss_coef rpo_alpha sync_ref_model tools
-        truncation_mode trust_remote_code use_liger_loss use_logits_to_keep use_weighting
+        truncation_mode trust_remote_code use_liger_loss use_logits_to_keep use_num_logits_to_keep
+        use_weighting
     """
     ),
     "GRPOConfig": _OF_ARGUMENTS
@@ -136,12 +138,13 @@ FIELDS: Mapping[str, frozenset[str]] = {
         scale_rewards shuffle_dataset steps_per_generation sync_ref_model temperature top_entropy_quantile
         top_k top_p transformers_continuous_batching_config trust_remote_code use_adaptive_entropy
         use_bias_correction_kl use_liger_loss use_transformers_continuous_batching use_transformers_paged
-        use_vllm vespo_k_neg vespo_k_pos vespo_lambda_neg vespo_lambda_pos vllm_enable_sleep_mode
-        vllm_gpu_memory_utilization vllm_group_port vllm_guided_decoding_regex vllm_importance_sampling_cap
-        vllm_importance_sampling_clip_max vllm_importance_sampling_clip_min
-        vllm_importance_sampling_correction vllm_importance_sampling_mode vllm_max_model_length vllm_mode
-        vllm_model_impl vllm_server_base_url vllm_server_host vllm_server_port vllm_server_timeout
-        vllm_structured_outputs_regex vllm_tensor_parallel_size wandb_log_unique_prompts
+        use_vllm vespo_k_neg vespo_k_pos vespo_lambda_neg vespo_lambda_pos vllm_device vllm_dtype
+        vllm_enable_prefix_caching vllm_enable_sleep_mode vllm_gpu_memory_utilization vllm_group_port
+        vllm_guided_decoding_regex vllm_importance_sampling_cap vllm_importance_sampling_clip_max
+        vllm_importance_sampling_clip_min vllm_importance_sampling_correction vllm_importance_sampling_mode
+        vllm_max_model_len vllm_max_model_length vllm_mode vllm_model_impl vllm_server_base_url
+        vllm_server_host vllm_server_port vllm_server_timeout vllm_structured_outputs_regex
+        vllm_tensor_parallel_size wandb_log_unique_prompts
     """
     ),
     "KTOConfig": _OF_ARGUMENTS
@@ -183,6 +186,7 @@ FIELDS: Mapping[str, frozenset[str]] = {
         vllm_structured_outputs_regex vllm_tensor_parallel_size wandb_log_unique_prompts whiten_rewards
     """
     ),
+    **dict.fromkeys(("GRPOScriptArguments", "RLOOScriptArguments"), _names("reward_funcs reward_model_name_or_path")),
     "ModelConfig": _names(
         """
         attn_implementation bnb_4bit_quant_storage bnb_4bit_quant_type dtype load_in_4bit load_in_8bit

@@ -594,6 +594,11 @@ class Training:
         return False
 
     @classmethod
+    def passed_over(cls, launch: Launch, facts: Facts) -> tuple[str, ...]:
+        """Keys of its own in earlier releases that its program passes over in this one."""
+        return ()
+
+    @classmethod
     def instead_of_script(cls, launch: Launch, facts: Facts) -> str | None:
         """The file on the command of the trainer that it does not read, and the launcher starts as a script."""
         return None

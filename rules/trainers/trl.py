@@ -48,6 +48,18 @@ _HAS: Mapping[str, Callable[[Stack], bool]] = {
     "reward": lambda stack: stack.does(behaviors.Trl.HAS_REWARD),
     "distillation": lambda stack: stack.does(behaviors.Trl.HAS_DISTILLATION),
 }
+# What the script of each command parses (scripts/*.py make_parser); of distillation it is not known.
+_CLASSES: Mapping[str, tuple[str, ...]] = {
+    command: (config, *more, "ScriptArguments", "ModelConfig", "DatasetMixtureConfig")
+    for command, config, *more in (
+        ("sft", "SFTConfig"),
+        ("dpo", "DPOConfig"),
+        ("kto", "KTOConfig"),
+        ("reward", "RewardConfig"),
+        ("grpo", "GRPOConfig", "GRPOScriptArguments"),
+        ("rloo", "RLOOConfig", "RLOOScriptArguments"),
+    )
+}
 # Keys of the example scripts of transformers (run_clm.py and its kin), which share `dataset_name` with TRL.
 _OF_SCRIPTS = names(
     """
@@ -83,6 +95,20 @@ _GENERATING = ("num_generations", "max_completion_length", "reward_funcs")
 def _used(script: Script) -> frozenset[str]:
     """The classes of TRL's Trainers and of their arguments that a script uses, in small letters."""
     return frozenset(use.rpartition(".")[2].lower() for use in script.uses if use.startswith("trl."))
+
+
+def _unknown_flags(launch: Launch, classes: tuple[str, ...]) -> dict[str, Setting]:
+    """The flags of a command that are none of its script's, nor the beginning of one."""
+    from fp8check.rules.releases.training_arguments import FIELDS, NAMES  # few runs are by the command
+    from fp8check.rules.trainers.arguments import options
+
+    fields = {field for name in classes for field in FIELDS[name]}
+    spelled = {*fields, *(f"no_{field}" for field in fields)}
+    return {
+        name: Setting(word, Origin(flag=word))
+        for name, _, word in options(launch.arguments)
+        if name in NAMES or not any(one.startswith(name) for one in spelled)
+    }
 
 
 class Trl(HuggingFace):
@@ -338,6 +364,9 @@ class Trl(HuggingFace):
 
         Its releases got their commands one by one, and before 0.18 none takes the launcher's flags.
         """
+        if launch.through != self.name:
+            self._check_module(launch, stack)
+            return
         if not launch.arguments:
             return
         from fp8check.rules.settings.command import flags_among
@@ -347,6 +376,7 @@ class Trl(HuggingFace):
             text = f"trl: error: unrecognized arguments: --{', --'.join(others)}"
             raise PredictedError("command-refuses-flag", "launch", "SystemExit", text)
         self._check_config(launch, stack)
+        self._check_unknown(launch, stack)
         command = launch.arguments[0]
         is_there = _HAS.get(command) if launch.through == self.name else None
         if is_there is not None and not is_there(stack):
@@ -370,6 +400,57 @@ class Trl(HuggingFace):
                 return word
             before = word.partition("=")[0] if "=" not in word else ""
         return None
+
+    def _check_unknown(self, launch: Launch, stack: Stack) -> None:
+        """A key of the file, or a flag, that neither the command's script knows nor the launcher, which refuses it.
+
+        Executed with 0.24.0, 1.9.0 and 1.16.0: "unrecognized arguments: --max_seq_length".
+        """
+        classes = _CLASSES.get(launch.arguments[0])
+        if classes is None or not self._hands_flags_on(launch, stack.version("trl")):
+            return
+        from fp8check.rules.releases.training_arguments import unknown  # few runs are by the command
+
+        flags = _unknown_flags(launch, classes)
+        written = {
+            name: setting
+            for name, setting in self.top.settings()
+            if setting.origin.span is not None and setting.origin.span.file == self.path
+        }
+        known = {*LAUNCHER_FLAGS, "accelerate_config", "config", "env", "help"}
+        names = unknown(classes, known, {**written, **flags}, stack)
+        if names:
+            text = f"unrecognized arguments: --{names[0]}"
+            because = tuple(written.get(name) or flags[name] for name in names)
+            raise PredictedError("unknown-launcher-flag", "launch", "SystemExit", text, because, flag=names[0])
+
+    def _check_module(self, launch: Launch, stack: Stack) -> None:
+        """`-m trl.scripts.sft` passes over what it does not know, to 0.29; from 1.0 on it ends at a word, not at a key.
+
+        scripts/*.py: return_remaining_strings of 0.24.0 to 0.29.0, fail_with_unknown_args=False of 1.0.0 to 1.16.0.
+        """
+        package, _, command = str(launch.script).rpartition(".")
+        classes = _CLASSES.get(command) if launch.is_module and package == "trl.scripts" else None
+        if classes is None or not stack.does(behaviors.Trl.SCRIPTS_REFUSE_WORDS):
+            return
+        from fp8check.rules.releases.training_arguments import unknown  # as above
+
+        flags = _unknown_flags(launch, classes)
+        names = unknown(classes, ("config",), flags, stack)
+        if names:
+            words = [word for name in names for word in str(flags[name].value).split()]
+            text = f"Some specified arguments are not used by the HfArgumentParser: {words}"
+            because = tuple(flags[name] for name in names)
+            raise PredictedError("unknown-training-key", "arguments", "ValueError", text, because)
+
+    @classmethod
+    def passed_over(cls, launch: Launch, facts: Facts) -> tuple[str, ...]:
+        """See Training: max_seq_length, where its own scripts read the file."""
+        known = facts.package(cls.name)
+        release = parsed(known) if isinstance(known, str) else None
+        by_command = launch.through == cls.name and not cls._starts_with_flags(launch, facts)  # else that refuses it
+        its_own = by_command or (launch.is_module and str(launch.script).startswith("trl.scripts."))
+        return ("max_seq_length",) if its_own and (release is None or release >= (0, 20)) else ()
 
     def _check_config(self, launch: Launch, stack: Stack) -> None:
         """Of the file's key and the command's flags the first becomes --config_file; the launcher refuses all others.

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fp8check.rules.checking.runs import assemble
 from fp8check.rules.outcome import predict
-from tests.trainers.test_written import run
+from fp8check.rules.trainers.commands import parse
+from tests.trainers.test_written import FACTS, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,3 +53,41 @@ def test_what_no_class_has_ends_the_run(
     error = predict(run(script, words, "cfg.yaml").run).error_of("unknown-training-key")
     assert (error is not None) == bool(ends)
     assert error is None or ends in error.message
+
+
+@pytest.mark.parametrize(
+    ("command", "key", "ends"),
+    [
+        ("trl sft --config cfg.yaml", "max_seq_length: 32", "--max_seq_length"),
+        ("trl sft --config cfg.yaml", "max_length: 32", ""),
+        ("trl sft --config cfg.yaml", "num_processes: 1", ""),
+        ("trl sft --config cfg.yaml --per_device_train_batch 2", "seed: 1", ""),  # the beginning of a flag is enough
+        ("trl sft --config cfg.yaml --no-remove-unused-columns", "seed: 1", ""),
+        ("trl dpo --config cfg.yaml", "packing: true", "--packing"),
+        ("trl grpo --config cfg.yaml", "reward_funcs: [x]", ""),
+        ("python -m trl.scripts.sft --config cfg.yaml", "max_seq_length: 32", ""),
+        ("python -m trl.scripts.sft --config cfg.yaml --max_seq_length 32", "seed: 1", "'--max_seq_length', '32'"),
+    ],
+)
+def test_what_neither_trl_nor_the_launcher_knows_ends_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, key: str, ends: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cfg.yaml").write_text(f"model_name_or_path: m\noutput_dir: out\n{key}\n")
+    (made,) = assemble((), FACTS, launch=parse(command))
+    error = predict(made.run).error_of("unknown-training-key", "unknown-launcher-flag")
+    assert (error is not None) == bool(ends)
+    assert error is None or ends in error.message
+
+
+def test_a_length_that_is_not_read_is_no_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cfg.yaml").write_text(
+        "model_name_or_path: m\noutput_dir: out\npacking: true\npacking_strategy: wrapped\nmax_seq_length: 32\n"
+    )
+    sizes = {}
+    for release in ("0.19.1", "0.24.0"):
+        facts = FACTS._replace(packages={**(FACTS.packages or {}), "trl": release})
+        (made,) = assemble((), facts, launch=parse("python -m trl.scripts.sft --config cfg.yaml"))
+        sizes[release] = made.run.training.size("sequence")
+    assert [setting and setting.value for setting in sizes.values()] == [32, 1024]

@@ -195,6 +195,35 @@ def _files_of_parsers() -> Iterator[tuple[str, Try]]:
         yield f"trl-module-config{at}", Try(f"{module} --config recipe.yaml", {**te, "recipe.yaml": SFT}, stack)
 
 
+def _lengths() -> Iterator[tuple[str, Try]]:
+    """Keys that TRL's own configurations do not have, in its file and on its command."""
+    te = {"te.yaml": TE, "ao.yaml": AO}
+    for stack, at in ((NEW, ""), (OLD, "-old"), (AXOLOTL, "-1.9")):
+        trl = "trl sft --config recipe.yaml"
+        module = "accelerate launch --config_file ao.yaml -m trl.scripts.sft --config recipe.yaml"
+        for name, keys in (
+            ("length", {"max_seq_length": 32}),
+            ("length-packing", {"max_seq_length": 32, "packing": True, "packing_strategy": "wrapped"}),
+            ("length-both", {"max_seq_length": 32, "max_length": 64, "packing": True}),
+            ("typo", {"per_device_batch_size": 2}),
+            ("null", {"max_seq_length": None}),
+        ):
+            files = {**te, "recipe.yaml": {**SFT, "bf16": False, **keys}}
+            yield f"trl-{name}{at}", Try(trl, files, stack)
+            yield f"trl-{name}-ao{at}", Try(f"{trl} --accelerate_config ao.yaml", files, stack)
+            yield f"trl-{name}-module{at}", Try(module, files, stack)
+        files = {**te, "recipe.yaml": {**SFT, "bf16": False}}
+        yield f"trl-length-flag{at}", Try(f"{trl} --max_seq_length 32", files, stack)
+        yield f"trl-length-flag-module{at}", Try(f"{module} --max_seq_length 32", files, stack)
+        yield f"trl-typo-flag{at}", Try(f"{trl} --per_device_batch_size 2", files, stack)
+        dpo = {**te, "recipe.yaml": {**SFT, "dataset_name": "data/dpo", "bf16": False, "max_seq_length": 32}}
+        yield f"trl-dpo-length{at}", Try("trl dpo --config recipe.yaml", dpo, stack)
+        yield (
+            f"trl-dpo-module-length{at}",
+            Try("accelerate launch --config_file ao.yaml -m trl.scripts.dpo --config recipe.yaml", dpo, stack),
+        )
+
+
 def _missing_packages() -> Iterator[tuple[str, Try]]:
     te = {"te.yaml": TE, "ao.yaml": AO}
     for stack, at in ((NEW, ""), (OLD, "-old")):
@@ -392,7 +421,7 @@ def _deepspeed_of_factories() -> Iterator[tuple[str, Try]]:
 
 def everything() -> Iterator[tuple[str, Try]]:
     """All of them, each with what it is called."""
-    for made in (_files_of_parsers(),):
+    for made in (_files_of_parsers(), _lengths()):
         yield from made
 
 
