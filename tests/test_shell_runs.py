@@ -117,6 +117,22 @@ def test_each_launch_line_is_a_run(check: Callable[..., list[dict[str, Any]]]) -
     assert precision["overrode"][0]["origin"]["file"] == "conf/accel.yaml"
 
 
+def test_placeholders_of_a_template_are_one_word(check: Callable[..., list[dict[str, Any]]]) -> None:
+    (report,) = check("torchrun --nproc_per_node={{ number }} --nnodes {{nodes}} train.py --bf16 {{- kind -}}\n")
+    assert report["launch"]["command"].endswith("--nnodes {{nodes}} train.py --bf16 '{{- kind -}}'")
+    assert report["files"][-1]["path"] == "train.py"
+    assert "undecided" not in report["launch"]
+
+
+def test_autotuning_starts_a_program_that_is_known_with_files_that_are_not(
+    check: Callable[..., list[dict[str, Any]]],
+) -> None:
+    (report,) = check("deepspeed --autotuning run train.py\n")
+    assert report["files"][-1]["path"] == "train.py"
+    assert "undecided" not in report["launch"]
+    assert report["outcome"]["undecided"].startswith("the launch command: deepspeed --autotuning starts many runs")
+
+
 def test_a_finding_points_to_the_word_of_the_line(check: Callable[..., list[dict[str, Any]]]) -> None:
     text = "accelerate launch --mixed_precision fp8 \\\n   --fp8_format E9 train.py\n"
     (report,) = check(text, code=1)
@@ -297,6 +313,9 @@ def test_a_script_that_starts_nothing(
         ("python -m pkg.serve", False),
         ("python", False),
         ("torchrun anything.py", True),
+        ("torchrun -m gone.run_pa --max_output_length 256", False),
+        ("torchrun -m gone.run_pa --max_output_length 256 --learning_rate 1e-5", True),
+        ("python gone.py --total_epochs 5", True),
         ("torchrun eval/refcoco/run.py", False),
         ("torchrun evaluate.py --x", False),
         ("torchrun -m evaluation.eval_icl", False),

@@ -26,7 +26,14 @@ def unknown_launch(launch: Launch) -> Unread | None:
 
 
 def unknown_arguments(launch: Launch) -> Iterator[Unread]:
-    """Arguments of the program that may be several words, or none: any setting of the training may be among them."""
+    """Arguments of the program that may be several words, or none: any setting of the training may be among them.
+
+    And what the launcher itself changes of the training: deepspeed --autotuning starts it many times, each with a file
+    of other stages, buffers and micro-batches than the one that is named.
+    """
+    if launch.tool == "deepspeed" and "autotuning" in launch.flags:
+        why = "deepspeed --autotuning starts many runs, each with a DeepSpeed file of its own"
+        yield Unread("deepspeed", "the launch command", why, None, "fp8check on the file that it finds", decides=True)
     before = ""
     for word in launch.arguments:
         if is_several(word) and not before.startswith("--"):

@@ -54,6 +54,7 @@ _ENTRIES = ("main", "run", "cli", "__main__", "launch", "start", "app", "experim
 _FLAGS = frozenset(
     (
         *("per_device_train_batch_size", "learning_rate", "lr", "num_train_epochs", "epochs", "bf16", "fp16"),
+        *("num_epochs", "max_epochs", "total_epochs", "n_epochs"),
         *("mixed_precision", "deepspeed", "deepspeed_config", "gradient_accumulation_steps", "max_train_steps"),
         *("train_batch_size", "gradient_checkpointing", "lora_rank", "lora_r", "warmup_ratio", "weight_decay"),
     )
@@ -70,6 +71,7 @@ _GENERATES = frozenset(
     (
         *("do_sample", "max_new_tokens", "generation_only", "allow_code_execution", "n_samples", "num_fewshot"),
         *("save_generations", "load_generations_path", "metric_output_path", "gen_len", "beam", "lenpen"),
+        "max_output_length",
     )
 )
 # Flags of programs that train, too, and with which they do not.

@@ -24,7 +24,7 @@ _DEEPEST = 100
 
 
 # What documentation writes in the place of a value: <your model>. To a shell it would be a redirection.
-_PLACEHOLDER = re.compile(r"<[A-Za-z][^<>\n;|&()]{0,60}>|\{[A-Za-z]\w*(?: \w+){1,8}\}")
+_PLACEHOLDER = re.compile(r"<[A-Za-z][^<>\n;|&()]{0,60}>|\{[A-Za-z]\w*(?: \w+){1,8}\}|\{\{-? ?[\w.]+ ?-?\}\}")
 
 
 class NeverClosed(Unreadable):

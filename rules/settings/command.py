@@ -182,8 +182,6 @@ def _launcher(tool: str, words: Sequence[str]) -> Launch:
         from fp8check.rules.settings.programs import DEEPSPEED, DEEPSPEED_SWITCHES
 
         launch = with_flags(tool, words, switches=DEEPSPEED_SWITCHES, known=DEEPSPEED)
-        if "autotuning" in launch.flags:
-            raise Unclear("deepspeed --autotuning starts many runs")
     if launch.script is not None and is_several(launch.script):
         raise Unclear(f"what {launch.script} stands for is not known: options of {tool}, or what it starts")
     return launch

@@ -128,6 +128,8 @@ def _options(
         taken, values = _option(name, wrapper, word)
         if values == _PAIR and word in _JOINED and "=" in "".join(words[at + 1 : at + 2]):
             values = 1  # MVAPICH's mpirun takes NAME=VALUE behind -env, too
+        if values == 1 and _is_yours(words[at + 1 : at + 3]):
+            values = 2
         behind = words[at + 1 : at + 1 + values]
         if len(behind) < values:
             raise Unclear(f"{name} {taken[-1][0]} has no value")
@@ -144,6 +146,11 @@ def _is_of_a_plugin(wrapper: Wrapper, words: tuple[str, ...], at: int) -> bool:
     known = wrapper.values | wrapper.switches | wrapper.pairs
     is_own = word[:2] == "--" and "=" not in word and word not in known and not is_filled_in(word)
     return wrapper.extends and is_own and _starts(words[at + 1 :])
+
+
+def _is_yours(words: Sequence[str]) -> bool:
+    """Whether a value is what a page leaves to its reader, in two words: -p Your Partition."""
+    return words[:1] in (("Your",), ("YOUR",), ("your",)) and words[1:] != () and words[1].isalpha()
 
 
 _PAIR = 2
