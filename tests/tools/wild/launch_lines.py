@@ -88,13 +88,22 @@ _NO_LAUNCH = frozenset(
         "yum",
         "dnf",
         "uv",
+        "install",
+        "from",
+        "import",
     ]
 )
 _PYTHON = re.compile(r"python[\d.]*$")
 _FENCE = re.compile(r"\s*(```+|~~~+)[ \t]*\{?\.?(\w*)")
 _SHELLS = frozenset(["bash", "sh", "shell", "console", "zsh", "cli", "shellsession"])
 _RST = re.compile(r"\s*\.\. (?:code|code-block|sourcecode|prompt)::[ \t]*(\w*)|(?!\s*\.\.).*::\s*$")
-_PROMPT = re.compile(r"(?:\([\w./-]+\)\s*)?(?:[\w.-]+@[\w.-]+:\S*)?[$\u276f]\s+|!(?=\w)")
+_PROMPT = re.compile(
+    r"(?:\([\w./-]+\)\s*)?(?:[\w.-]+@[\w.-]+:\S*)?[$\u276f]\s+|!(?=\w)"
+    # `>` of other shells, and what `set -x` prints
+    r"|(?:>|\++)\s+(?=(?:torchrun|python[\d.]*|deepspeed|accelerate|trl|axolotl|llamafactory-cli)\s)"
+)
+# What ds_report and others print: a name, dots, and what is said of it.
+_PRINTED = re.compile(r"\S+(?: \S+){0,4} \.{4,}(?: |$)")
 _VARIABLE = re.compile(r"[A-Za-z_]\w*=")
 _SEPARATORS = frozenset([";", "&&", "||", "|", "&", "(", ")", ";;"])
 
@@ -159,11 +168,16 @@ def _lines_of_block(path: str, first: int, text: str) -> Iterator[Line]:
         if new and launcher is not None:
             state, becomes = _state(line, words, runs)
             yield Line(path, first + number - 1, launcher, _wrapper(words), tuple(words), state, becomes)
+    stops = len(text) if script.stopped is None else script.source.place(script.stopped.offset)[0]
     for number, last, words in _commands(text, 1):
         launcher = _launcher(words)
         if launcher is not None and launcher != "python" and seen.isdisjoint(range(number, last + 1)):
-            reason = str(script.stopped) if script.stopped is not None else ""
-            yield Line(path, first + number - 1, launcher, _wrapper(words), tuple(words), MISSED, reason)
+            state, reason = MISSED, ""
+            if (
+                last >= stops
+            ):  # executed: a shell ends at a quote that is never closed, and starts nothing from there on
+                state, reason = NOTHING, f"{script.stopped}: a shell starts nothing of it"
+            yield Line(path, first + number - 1, launcher, _wrapper(words), tuple(words), state, reason)
 
 
 class _Runs:
@@ -213,6 +227,8 @@ def _state(line: ShellLine, words: Sequence[str], runs: _Runs) -> tuple[str, str
     if not runs.has(line.span.line, launch):
         return NOTHING, f"{launch.script} does not train, or does not sound like it"
     unsure = runs.unsure(line.span.line, launch)
+    if unsure.endswith("is given no program to start"):  # executed: the parsers of all three end there
+        return NOTHING, unsure
     return (UNDECIDED, unsure) if unsure else (RUN, _described(launch))
 
 
@@ -256,6 +272,8 @@ def _has_command(block: str) -> bool:
     """Whether a line of a block without a language begins as a launch does; behind variables, or a prompt."""
     for line in block.split("\n"):
         words = [word for word in line[:400].split() if not _VARIABLE.match(word)]
+        if _PRINTED.match(line):
+            continue
         name = words[0].rpartition("/")[2] if words else ""
         if len(words) > 1 and (name in STARTERS or name in ("srun", "uv", "bash") or _PYTHON.match(name)):
             return True
