@@ -40,6 +40,16 @@ def other_backend(site: Site) -> Iterator[Action]:
         yield from site.act(entries, site.without("fp8_backend"), backend=backend)
 
 
+def other_options_gone(site: Site) -> Iterator[Action]:
+    """What is of another backend than the one that computes gone from both files."""
+    config, backend = site.run.accelerate, site.outcome.backend_name
+    if config is None or backend not in ("TE", "AO"):
+        return
+    others = [name for name in config.fp8 if name != "backend" and not _is_of(name, backend)]
+    gone = [(("fp8_config", name), ABSENT) for name in others]
+    yield from site.act(site.in_accelerate(*gone), site.without("fp8_backend"))
+
+
 def _is_of(name: str, backend: str) -> bool:
     """Whether an option of fp8_config is that backend's, as far as that is known."""
     option = OPTIONS.get(_OTHER_NAMES.get(name, name))

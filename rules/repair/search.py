@@ -13,6 +13,7 @@ from fp8check.rules.edits.action import ABSENT, Action, Assign
 from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.input_error import InputError
 from fp8check.rules.moves import launching
+from fp8check.rules.moves.backends import other_options_gone
 from fp8check.rules.moves.remedies import (
     AT_ONCE,
     CHOICES,
@@ -444,6 +445,17 @@ class Search:
             one = self.judged(best.state.after(action), whole=True)
             if one is not None and one.is_good and one.warnings < best.warnings:
                 return self._as_asked(one)
+        return self._without_options(best)
+
+    def _without_options(self, best: Judged) -> Judged:
+        """The state without the options of a backend that it has no more: they would say what is not so."""
+        for report, before in zip(best.reports, self._before, strict=True):
+            if self._is_spent or before.backend in (None, chosen(report).backend):
+                continue
+            for action in self._placed(self._site("backend", best.state, report), other_options_gone):
+                one = self.judged(best.state.after(action), whole=True)
+                if one is not None and one.is_good and one.warnings <= best.warnings:
+                    best = one._replace(cost=best.cost)  # what has no effect any more was no choice
         return best
 
     def _taken_along(self, best: Judged) -> Iterator[Action]:

@@ -171,6 +171,8 @@ def _edits(node: Node, base: object, data: object) -> Iterator[Edit]:
     gone = [key for key in base if key not in data]
     new = [key for key in data if key not in base]
     renamed = {key: other for key in gone if (other := _moved(base[key], new, data)) is not None}
+    once = [*renamed.values()]
+    renamed = {key: other for key, other in renamed.items() if once.count(other) == 1}  # else nobody knows which moved
     for key, before in base.items():
         child = node.entries.get(str(key))
         if child is None:

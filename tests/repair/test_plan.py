@@ -663,3 +663,28 @@ def test_a_key_that_stands_twice_and_is_refused_stays_once(goal: Goal) -> None:
 def test_a_key_that_stands_twice_where_the_last_one_counts_is_left() -> None:
     text = "bf16: true\noutput_dir: out\nbf16: false\n"
     assert steps(planned(request_of({"train.yaml": text, "accel.yaml": SINGLE}))) == []
+
+
+def test_options_of_the_backend_before_go_with_it() -> None:
+    training = "model_name_or_path: Qwen/Qwen2.5-0.5B\nfinetuning_type: full\nfp8: true\nfp8_backend: te\n"
+    accelerate = f"{SINGLE}  fp8_format: HYBRID\n  amax_history_len: 1024  # the default\n"
+    part = request_of({"train.yaml": training, "accel.yaml": accelerate}, stack=FACTORY)
+    made = steps(planned(part))
+    assert "edit accel.yaml:4 backend: TE -> backend: AO" in made
+    assert "edit accel.yaml:5 fp8_format: HYBRID -> None" in made
+    assert "edit accel.yaml:6 amax_history_len: 1024 -> None" in made
+    assert "edit train.yaml:4 fp8_backend: te -> None" in made
+
+
+def test_options_of_a_backend_that_stays_are_left() -> None:
+    accelerate = f"{SINGLE}  amax_history_len: 1024\n"
+    part = request_of({"train.yaml": "output_dir: out\nbf16: true\n", "accel.yaml": accelerate})
+    assert steps(planned(part)) == ["edit train.yaml:2 bf16: true -> bf16: false"]
+
+
+def test_a_new_entry_is_written_once_where_several_that_go_have_its_value() -> None:
+    training = "model_name_or_path: Qwen/Qwen2.5-0.5B\nbf16: false\noutput_dir: out\n"
+    accelerate = f"{SINGLE}  use_autocast_during_eval: false\n  override_linear_precision: false\n"
+    found = planned(request_of({"train.yaml": training, "accel.yaml": accelerate}, trainer="trl"))
+    assert found.plans[0].documents[1].text.count("enable_fsdp_float8_all_gather: false") == 1
+    assert "FP902" not in {one.rule for one in found.plans[0].reports[0].findings}
