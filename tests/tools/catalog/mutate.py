@@ -12,8 +12,10 @@ import argparse
 import sys
 import time
 import types
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from fp8check.rules import catalog
 from fp8check.rules.catalog import registry
@@ -163,12 +165,14 @@ class _installed:  # noqa: N801  used like a function
 
 
 def chosen(paths: Iterable[Path], every: int) -> Iterator[tuple[Path, Mutant]]:
-    """Every mutant of these files, or one of so many."""
-    number = 0
+    """Every mutant of these files, or one of so many: the same ones as long as the function that they are in does not
+    change, so that a change elsewhere is not judged by another sample."""
     for path in paths:
+        alike: Counter[str] = Counter()
         for mutant in mutants(path.read_text()):
-            number += 1
-            if number % every == 0:
+            what = f"{path.name} {mutant.function} {mutant.what}"
+            alike[what] += 1
+            if crc32(f"{what} {alike[what]}".encode()) % every == 0:
                 yield path, mutant
 
 
