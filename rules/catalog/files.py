@@ -54,11 +54,11 @@ def unquoted_no(accelerate: AccelerateConfig, launch: Launch, run: Run, outcome:
             continue
         if name == "distributed_type" and (error is None or setting not in error.because):
             continue  # with num_processes the simple launcher is chosen all the same: executed on 1.10.1 and 1.11.0
-        fails = error is not None and setting in error.because
+        ends = error if error is not None and setting in error.because else None
         yield Found(
             f"{name}: {word} without quotes is the boolean false",
             place=setting,
-            label=f"{error.type}: {error.message}" if fails and error is not None else "accelerate launch stops here",
+            label=f"{ends.type}: {ends.message}" if ends is not None else "accelerate launch stops here",
             fix=safe(replace(setting, word)),
         )
 

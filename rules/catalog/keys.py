@@ -204,7 +204,8 @@ def override_is_no_list(accelerate: AccelerateConfig, outcome: Outcome) -> Itera
     setting = accelerate.fp8.get("override_linear_precision")
     if setting is None or setting.value is None or not outcome.stack.does(Accelerate.LAUNCHER_COPIES_FP8_CONFIG):
         return
-    if outcome.starts:
+    error = outcome.error
+    if error is None:
         return  # nobody reads it
     value = setting.value
     if isinstance(value, list) and len(value) > 2 and all(str(part).lower() in BOOLEANS for part in value[:3]):
@@ -212,13 +213,10 @@ def override_is_no_list(accelerate: AccelerateConfig, outcome: Outcome) -> Itera
     what = {"str": "a string", "bool": "one boolean", "dict": "a map"}.get(type(value).__name__, "a number")
     if isinstance(value, list):
         what = f"a list of {len(value)}"
-    happens = "this is what the launcher takes apart, character by character" if isinstance(value, str) else ""
-    if outcome.error is not None:
-        happens = f"{outcome.error.type}: {outcome.error.message}"
     yield Found(
         f"override_linear_precision is {what}, not three booleans",
         place=setting,
-        label=happens,
+        label=f"{error.type}: {error.message}",
         fact="Transformer Engine 2 ignores override_linear_precision in any case",
         fix=safe(replace(setting, meant)) if (meant := _three(value)) is not None else unsafe(delete(setting)),
     )

@@ -185,7 +185,7 @@ def _never_prepared(script: ScriptSource, outcome: Outcome) -> Iterator[Found]:
 def environment_set_too_late(script: ScriptSource) -> Iterator[Found]:
     """The script sets a variable of Accelerate after what reads it.
 
-    Why it hurts: Accelerator() and TrainingArguments read the environment once. Later it counts for nobody.
+    Why it hurts: Accelerator() reads the environment once. Later it counts for nobody.
 
     Example: `accelerator = Accelerator()`, and below it `os.environ["ACCELERATE_MIXED_PRECISION"] = "fp8"`.
 

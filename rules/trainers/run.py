@@ -128,9 +128,8 @@ class Run(Record):
         name = launch.script
         if not launch.given or name is None or launch.through == trainer.name or name in trainer.programs:
             return True
-        source = self.script.source
-        return (launch.is_module and name.partition(".")[0] == trainer.name) or (
-            source is not None and f" {trainer.name}." in source.text
+        return (launch.is_module and name.partition(".")[0] == trainer.name) or any(
+            used.startswith(f"{trainer.name}.") for used in self.script.uses
         )
 
     @property

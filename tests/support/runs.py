@@ -155,14 +155,9 @@ def _assembled(case: Mapping[str, object], documents: Sequence[Document]) -> Ass
     given = None if none else (name, str(script or "").encode())
     with beside(case.get("named", {})):  # type: ignore[arg-type]
         (one,) = assemble(documents, facts_of(case), launch=launch, trainer=trainer, script=given)  # type: ignore[arg-type]
-    own = tuple(document for document in one.documents if document.kind != "script")
-    one = Assembled(one.run._replace(script=Script()), own)
-    if script is not None:
-        source = parse(decode("train.py", str(script).encode()))
-        assert source is not None
-        document = Document("train.py", source.text, "python", None, loader="python", kind=Kind("script"))
-        source = known(source, (), start_of(one.run.launch, one.run.facts))
-        one = Assembled(one.run._replace(script=Script.of(source)), (*one.documents, document))
+    if script is None:
+        own = tuple(document for document in one.documents if document.kind != "script")
+        one = Assembled(one.run._replace(script=Script()), own)
     model = case.get("model")
     if isinstance(model, dict):
         shape = models.from_config(model, one.run.training.model or "tiny", "config.json")

@@ -80,9 +80,10 @@ def seen(key: tuple[str, str, int], case: dict[str, Any]) -> Any:
     if kind == "undecided":
         pinned = number == 0 or "needs" in case
         open_ = [(one.rule, one.needs if pinned else "", bool(one.command)) for one in report.undecided]
-        return (open_, number == 0 and report.undecided and report.undecided[0].command)
+        return (open_, number == 0 and report.undecided and report.undecided[0].command, bool(report.crashes))
     if number == 0:  # an example of the page: all of its text, and its fix
-        return (text_of(report), [(_fix(one.fix), help_of(one, report.documents)) for one in found])
+        fixes = [(_fix(one.fix), help_of(one, report.documents)) for one in found]
+        return (text_of(report), fixes, bool(report.crashes))  # no test lets a rule crash
     if kind == "not found":
         return [one.message for one in found] or [one.rule for one in (*report.undecided, *report.crashes)]
     return (bool(found), bool(report.crashes), said(case, found, report.documents) if found else None)
