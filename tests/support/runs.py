@@ -14,17 +14,14 @@ import yaml
 from fp8check.rules import models
 from fp8check.rules.catalog import RULES
 from fp8check.rules.checking.examining import examine
-from fp8check.rules.checking.runs import Assembled, assemble, parse_launch, start_of
+from fp8check.rules.checking.runs import Assembled, assemble, parse_launch
 from fp8check.rules.engine.gate import parsed
 from fp8check.rules.engine.running import crash
 from fp8check.rules.facts import Facts, Gpu
 from fp8check.rules.reading import Document
 from fp8check.rules.reading.kind import Kind
-from fp8check.rules.reading.source import decode
 from fp8check.rules.seen import from_data
 from fp8check.rules.settings.script import Script
-from fp8check.rules.settings.script_known import known
-from fp8check.rules.settings.script_syntax import parse
 from fp8check.rules.trainers.detect import read
 from tests.support.paths import TESTS
 
