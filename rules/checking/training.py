@@ -245,7 +245,8 @@ def _told(source: ScriptSource | None, *, follow: bool) -> Told:
     if trains(source.text):
         return "trains"
     own = any(own_fp8.sure and "training" in own_fp8.what for own_fp8 in source.own)
-    if own or source.named("Accelerator") or any(not trainer.what.endswith(_ARGUMENTS) for trainer in source.trainers):
+    makes = source.named("Accelerator") and not _infers(source.text)
+    if own or makes or any(not trainer.what.endswith(_ARGUMENTS) for trainer in source.trainers):
         return "may train"
     if serves(source.text):
         return "nothing"
@@ -261,6 +262,11 @@ def _told(source: ScriptSource | None, *, follow: bool) -> Told:
     read = {part for script in modules for part in script.path.removesuffix(".py").replace("\\", "/").split("/")}
     hides = any(may_train(name, read) for name in source.imports) and not _only_computes(source.text.lower())
     return "hidden" if hides else "nothing"
+
+
+def _infers(text: str) -> bool:
+    """Whether a script generates by a model, and has nothing of what makes a step: its Accelerator spreads that."""
+    return ".generate(" in text and not any(part in text for part in ("backward", "optim", "Optim", "loss"))
 
 
 def _only_computes(text: str) -> bool:

@@ -89,6 +89,7 @@ FOREIGN_PACKAGES = {
     "openrlhf": "OpenRLHF",
     "nanotron": "nanotron",
     "litgpt": "LitGPT",
+    "intel_extension_for_pytorch": "the launcher of Intel's extension",
     "xtuner": "XTuner",
     "simpletuner": "SimpleTuner",
     "oumi": "Oumi",
