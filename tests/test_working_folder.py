@@ -101,6 +101,11 @@ def test_where_names_are_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert places_of("x", "jobs/a") == ["x"]
     (tmp_path / "jobs/x").mkdir(parents=True)
     assert places_of("x", "jobs/a") == ["jobs/x"]
+    # Of another machine: two names in a row are those of folders here.
+    assert places_of(f"/far/{tmp_path.name}/jobs/x") == ["jobs/x"]
+    assert places_of("/far/jobs/x", "jobs/run") == ["jobs/x"]
+    assert places_of("/far/jobs", "jobs/run") == ["/far/jobs"]
+    assert places_of("/far/jobs/y", "jobs/run") == ["/far/jobs/y"]
 
 
 def test_a_model_of_this_folder_is_none_of_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,11 +31,28 @@ def places_of(folder: str, own: str = "") -> list[str]:
     """
     starts = list(dict.fromkeys(("", own, *_above(own))))
     if os.path.isabs(folder):
-        here = os.getcwd()
-        is_copy = not os.path.isdir(folder) and os.path.basename(folder) == os.path.basename(here)
-        return starts if is_copy or folder == here else [folder]
+        if folder == os.getcwd():
+            return starts
+        return [folder] if os.path.isdir(folder) else _copies(folder, starts) or [folder]
     there = [path for start in starts if os.path.isdir(path := os.path.join(start, folder))]
     return (there or [folder]) if folder else starts
+
+
+def _copies(folder: str, starts: list[str]) -> list[str]:
+    """Where the files of another machine's folder are: of one that is called as this, or that has its place in one.
+
+    Two names in a row are the same: that of a folder here, and one below it; or the one name of this folder.
+    """
+    names = folder.split("/")
+    if names[-1] == os.path.basename(os.getcwd()):
+        return starts
+    for start in starts:
+        name = os.path.basename(os.path.abspath(start))
+        for at, one in enumerate(names[:-1]):
+            path = os.path.join(start, *names[at + 1 :])
+            if one == name and os.path.isdir(path):
+                return [path]
+    return []
 
 
 def _above(folder: str) -> Iterator[str]:
