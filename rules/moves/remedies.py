@@ -88,6 +88,10 @@ _BY_CODE: Mapping[str, Moves] = {
     "unknown-config-key": (entries.refused_gone, *_STACK),
     "unknown-training-key": (entries.renamed, entries.refused_gone, launching.words_gone, *_STACK),
     "wrong-keyword": (entries.refused_gone,),
+    **dict.fromkeys(
+        ("package-missing", "unknown-attention", "dynamo-twice"), (entries.refused_gone, launching.flags_off)
+    ),
+    **dict.fromkeys(("unknown-dynamo-backend", "dynamo-backend-not-text"), (entries.refused_gone, launching.flags_off)),
     "accumulation-twice": (entries.refused_gone,),
     "FP338": (launching.words_gone, launching.flags_off),
     "processes-not-given": (entries.processes, strategies.other_strategy),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fp8check.rules.outcome import recipe
 from fp8check.rules.outcome.launcher import PRECISIONS
 from fp8check.rules.record import Record
-from fp8check.rules.releases.accelerate_enums import BACKENDS
+from fp8check.rules.releases.accelerate_enums import BACKENDS, DYNAMO_BACKENDS
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.settings.script import WRITTEN_OUT, Unevaluated
@@ -70,6 +70,22 @@ class Accelerator(Record):
         return self.distributed_type == "FSDP" and self.fsdp_version == 2
 
 
+def _check_dynamo(run: Run, environment: Environment) -> None:
+    """accelerator.py __init__: TorchDynamoPlugin(), by a keyword, or by the variable that TrainingArguments set."""
+    source = run.script.source
+    own = source.dynamo if source is not None else None
+    if source is not None and source.dynamo_twice and own is not None:
+        text = "You cannot pass in both `dynamo_plugin` and `dynamo_backend`, please only pass in one."
+        raise PredictedError("dynamo-twice", "accelerator", "ValueError", text, (own,))
+    backend = run.training.compile_backend or own or environment.get("ACCELERATE_DYNAMO_BACKEND")
+    is_text = backend is not None and not backend.is_later and isinstance(backend.value, str)
+    if backend is not None and is_text and str(backend.value).upper() not in DYNAMO_BACKENDS:
+        if run.launch.tool == "accelerate" and backend.origin.variable is not None:
+            return  # the launcher has set it anew
+        text = f"{str(backend.value).upper()!r} is not a valid DynamoBackend"
+        raise PredictedError("unknown-dynamo-backend", "accelerator", "ValueError", text, (backend,))
+
+
 def construct(run: Run, stack: Stack, started: Started, arguments: AcceleratorArguments) -> Accelerator:
     """Accelerator(...) with what the trainer handed over.
 
@@ -85,6 +101,7 @@ def construct(run: Run, stack: Stack, started: Started, arguments: AcceleratorAr
     _check_deepspeed(run, environment, kind)
     _check_accumulation(run, kind)
     _check_twice(run)
+    _check_dynamo(run, environment)
     passed = _passed_handler(stack, environment, arguments)
     no = Setting("no", Origin(default=stack.name("accelerate")))
     variable = environment.get("ACCELERATE_MIXED_PRECISION")

@@ -6,7 +6,7 @@ Models accelerate/commands/launch.py and utils/launch.py (0.34.0 to 1.15.0), tor
 from __future__ import annotations
 
 from fp8check.rules.outcome import processes
-from fp8check.rules.releases.accelerate_enums import DISTRIBUTED_TYPES, SAGEMAKER_TYPES
+from fp8check.rules.releases.accelerate_enums import DISTRIBUTED_TYPES, DYNAMO_BACKENDS, SAGEMAKER_TYPES
 from fp8check.rules.releases.accelerate_keys import unknown_keys
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.errors import PredictedError
@@ -139,6 +139,7 @@ def _accelerate_launch(run: Run, stack: Stack, environment: Environment) -> Star
             text,
             (config.distributed_type,) if config is not None else (),
         )
+    _check_dynamo(run, config, stack)
     precision = _precision(run, config, stack)
     beaten = environment.get("ACCELERATE_MIXED_PRECISION")
     environment["ACCELERATE_MIXED_PRECISION"] = precision.over(beaten)
@@ -153,6 +154,21 @@ def _accelerate_launch(run: Run, stack: Stack, environment: Environment) -> Star
     return Started(environment, kind, version, unknown)
 
 
+def _check_dynamo(run: Run, config: AccelerateConfig | None, stack: Stack) -> None:
+    """utils/launch.py: DynamoBackend(args.dynamo_backend.upper()); `dynamo_backend: NO` without quotes is false."""
+    if config is None or run.launch.flag("dynamo_backend") is not None:
+        return
+    backend = config.dynamo_backend or (config.dynamo_short if stack.does(Accelerate.PREFIXES_DYNAMO) else None)
+    if backend is None or backend.is_later or backend.value is None:
+        return
+    if not isinstance(backend.value, str):
+        text = f"'{type(backend.value).__name__}' object has no attribute 'upper'"
+        raise PredictedError("dynamo-backend-not-text", "launch", "AttributeError", text, (backend,))
+    if backend.value.upper() not in DYNAMO_BACKENDS:
+        text = f"Unknown dynamo backend: {backend.value.upper()}."
+        raise PredictedError("unknown-dynamo-backend", "launch", "ValueError", text, (backend,))
+
+
 def _check_flags(run: Run, stack: Stack) -> None:
     backends = ("ao", "te", "msamp") if stack.does(Accelerate.LAUNCHER_OFFERS_AO) else ("te", "msamp")
     formats: tuple[str, ...] = ("E4M3", "HYBRID")
@@ -164,6 +180,8 @@ def _check_flags(run: Run, stack: Stack) -> None:
         "fp8_format": formats,
         "fp8_amax_compute_algo": ("max", "most_recent"),
         "fp8_opt_level": ("O1", "O2"),
+        "dynamo_backend": tuple(name.lower() for name in DYNAMO_BACKENDS),
+        "dynamo_mode": ("default", "reduce-overhead", "max-autotune"),
     }
     for name, allowed in choices.items():
         value = run.launch.flag(name)

@@ -11,6 +11,7 @@ from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.releases.stack import Stack
 from fp8check.rules.releases.versions import NEWEST
 from fp8check.rules.settings.values import Undecided
+from fp8check.rules.trainers import beside
 from fp8check.rules.trainers.data import HandedOver
 
 TYPE_CHECKING = False
@@ -227,8 +228,11 @@ def _to_arguments(outcome: Outcome) -> Generator[Outcome, None, tuple[Outcome, S
     if deciding is not None:
         raise deciding.undecided()
     _check_words(run)
+    beside.check_deepspeed(run, stack, launched.kind)
     for handed in training.hand_over(stack, launched.environment, run.script):
         yield (outcome := outcome._replace(environment=handed.environment))
+    if training.is_huggingface:
+        beside.check_loading(run, stack)
     started = training.distribute(stack, launched._replace(environment=handed.environment))
     started = _by_variable(_by_objects(run, stack, started))
     yield (outcome := outcome._replace(environment=started.environment, accelerator_arguments=handed.arguments))
@@ -244,6 +248,10 @@ def _to_accelerator(
         processes.check_gpus(run, "trainer")
     state = accelerator.construct(run, stack, started, arguments)
     yield (outcome := outcome._replace(accelerator=state))
+    if training.is_huggingface:
+        beside.check_trainer(run, stack)
+    else:
+        beside.check_own_loading(run, stack)
     training.check_distribution(started.kind, run.launch, run.config_read)
     if started.kind == "FSDP":
         training.check_fsdp(stack, run.fsdp_checkpointing)

@@ -47,3 +47,8 @@ DISTRIBUTED_TYPES: tuple[DistributedType, ...] = (
 )
 # utils/dataclasses.py SageMakerDistributedType, 0.34.0 to 1.15.0: what a file for Amazon SageMaker may say instead.
 SAGEMAKER_TYPES = ("NO", "DATA_PARALLEL", "MODEL_PARALLEL")
+# utils/dataclasses.py DynamoBackend; the last two came after 1.7.
+DYNAMO_BACKENDS = (
+    *("NO", "EAGER", "AOT_EAGER", "INDUCTOR", "AOT_TS_NVFUSER", "NVPRIMS_NVFUSER", "CUDAGRAPHS", "OFI", "FX2TRT"),
+    *("ONNXRT", "TENSORRT", "AOT_TORCHXLA_TRACE_ONCE", "TORCHXLA_TRACE_ONCE", "TVM", "HPU_BACKEND", "NEURON", "IPEX"),
+)

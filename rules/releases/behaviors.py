@@ -44,6 +44,7 @@ class Accelerate:
     FSDP2_READS_TORCHAO_CONFIG = Behavior(
         "accelerate", (1, 8), _STILL, "accelerator.py _prepare_ao: ao_recipe_handler.config"
     )
+    PREFIXES_DYNAMO = Behavior("accelerate", (1, 14), _STILL, "commands/launch.py: key = 'dynamo_' + key")
     HAS_FSDP2 = Behavior("accelerate", (1, 6), _STILL, "commands/launch.py --fsdp_version")
     # utils/imports.py
     TORCHAO_COUNTS_AS_FP8_LIBRARY = Behavior("accelerate", (1, 4), _STILL, "utils/imports.py is_fp8_available")
@@ -116,6 +117,7 @@ class Transformers:
         "transformers", (5,), _STILL, "modeling_utils.py from_pretrained: dtype is None -> auto"
     )
     FUSED_BY_DEFAULT = Behavior("transformers", (4, 54), _STILL, "training_args.py default_optim, with torch 2.8")
+    WANTS_BITSANDBYTES = Behavior("transformers", (5,), _STILL, "trainer_optimizer.py: ImportError; before ValueError")
     FSDP2_BY_DEFAULT = Behavior("transformers", (5, 10), _STILL, "training_args.py fsdp_config version")
     CHECKPOINTS_PLAIN_FUNCTION = Behavior("transformers", (5, 23), _STILL, "modeling_layers.py: partial(forward, self)")
     ADAPTERS_ON_FP8_CHECKPOINTS = Behavior(

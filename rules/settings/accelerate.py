@@ -186,6 +186,11 @@ class AccelerateConfig(Record):
         return tuple(setting for setting in settings if setting is not None)
 
     @property
+    def dynamo_short(self) -> Setting | None:
+        """The backend of torch.compile without its prefix, which the launcher puts in front in newer releases."""
+        return self.top.section("dynamo_config").get("backend")
+
+    @property
     def dynamo_backend(self) -> Setting | None:
         """The backend of torch.compile: under dynamo_config, or at the top in old files."""
         return self.top.section("dynamo_config").get("dynamo_backend") or self.top.get("dynamo_backend")

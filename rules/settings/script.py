@@ -264,6 +264,20 @@ class ScriptSource(Record):
         return made[0] if made and all(_deciding(one) == deciding for one in made[1:]) else None
 
     @property
+    def dynamo(self) -> Setting | None:
+        """The backend of torch.compile that it gives to Accelerator, by a keyword or in a TorchDynamoPlugin."""
+        maker = self.accelerator
+        given = [maker.keywords.get("dynamo_backend")] if maker is not None else []
+        given += [call.keywords.get("backend") for call in self.named("TorchDynamoPlugin")]
+        return next((one for one in given if one is not None), None)
+
+    @property
+    def dynamo_twice(self) -> bool:
+        """Whether Accelerator gets both, of which it takes one."""
+        maker = self.accelerator
+        return maker is not None and {"dynamo_backend", "dynamo_plugin"} <= set(maker.keywords)
+
+    @property
     def prepares(self) -> tuple[Call, ...]:
         """The calls of prepare() that name all that they prepare."""
         return tuple(call for call in self.named("prepare") if call.positional)

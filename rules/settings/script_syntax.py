@@ -46,7 +46,7 @@ _WORDS = (*_CALLED, "Trainer", "Parser", "add_argument", "dataclass", "axolotl",
 _SAVES = ("save_state", "load_state", "save_model", "save_pretrained", "eval")
 _WATCHED = frozenset(
     (
-        *(*READERS, *PARSERS, *HANDLERS, *_SAVES, *LOADERS, *LOADING_TRAINERS),
+        *(*READERS, *PARSERS, *HANDLERS, *_SAVES, *LOADERS, *LOADING_TRAINERS, "TorchDynamoPlugin"),
         *("prepare", "train", BATCHES, ADAPTERS, CHECKPOINTS),
     )
 )

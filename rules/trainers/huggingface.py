@@ -123,6 +123,11 @@ class HuggingFace(Training):
         return next((setting for setting in settings if setting is not None), None)
 
     @property
+    def compile_backend(self) -> Setting | None:
+        """TrainingArguments.torch_compile_backend, which goes into ACCELERATE_DYNAMO_BACKEND."""
+        return self.get("torch_compile_backend")
+
+    @property
     def adapters(self) -> Setting | None:
         """The setting that decides whether adapters are trained."""
         return self.get("use_peft")

@@ -400,6 +400,11 @@ class Training:
         return None
 
     @property
+    def compile_backend(self) -> Setting | None:
+        """The backend of torch.compile that the trainer hands on; None where it names none."""
+        return None
+
+    @property
     def asks_for_fsdp(self) -> bool:
         """Whether the training file itself asks for FSDP."""
         return False

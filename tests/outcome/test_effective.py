@@ -29,6 +29,7 @@ ALLOWED = {
     ("outcome/processes.py", "num_gpus"): "likewise",
     ("outcome/launcher.py", "num_processes"): "what argparse and the launcher refuse of the number as it is written",
     ("outcome/launcher.py", "gpu_ids"): "whether the file's own gpu_ids are looked at, which are refused by their type",
+    ("outcome/launcher.py", "dynamo_backend"): "what argparse and the launcher refuse of the text that stands there",
     ("outcome/compiled.py", "dynamo_backend"): "this is where Accelerate's own compiling is looked up",
     ("catalog/compiling.py", "torch_compile"): "the line at which the message stands",
     ("catalog/distribution.py", "gpu_ids"): "FP318 is about the text that stands there",

@@ -392,6 +392,23 @@ ROWS = [
         v5_10_0="bf16 NO none",
     ),
     row(
+        Accelerate.PREFIXES_DYNAMO,
+        {"accelerate": f"{ONE}{TE}dynamo_config:\n  backend: foo\n"},
+        v1_13_0=f"fp8 TE all {DEFAULT}",
+        v1_14_0="ValueError (launch)",
+    ),
+    row(
+        Transformers.WANTS_BITSANDBYTES,
+        {**PYTHON, "training": "output_dir: out\noptim: adamw_8bit\n", "stack": BASE},
+        v4_57_1="ValueError (step)",
+        v5_0_0="ImportError (step)",
+    ),
+    Row(
+        Trl.SCRIPTS_REFUSE_WORDS,
+        {**TRL, "launch": "python -m trl.scripts.sft --max_seq_length 32", "training": f"{_WHOLE}"},
+        {"0.29.0": f"fp8 TE all {DEFAULT}", "1.0.0": "ValueError (arguments)"},
+    ),
+    row(
         Transformers.HAS_ACTIVATION_CHECKPOINTING,
         {**PYTHON, "training": "output_dir: out\nactivation_checkpointing: true\n"},
         v5_22_0=f"fp8 TE all {DEFAULT}",

@@ -53,10 +53,14 @@ class Answer(NamedTuple):
     why: str = ""
 
 
+# Of what no stack has any, and the model or the trainer may be told to use it.
+BESIDE = ("flash_attn", "flash_attn_3", "kernels", "liger_kernel", "sageattention", "unsloth", "xformers")
+
+
 def facts_of(case: Case, home: str) -> Facts:
     """The machine of a case, with the packages that its stack brings beside those that it names."""
     beside = stacks.table()["beside"]
-    packages = dict.fromkeys(KNOWN)
+    packages = dict.fromkeys([*KNOWN, *BESIDE])
     for name, version in case["stack"].items():
         packages |= {other: its for other, its in beside.get(name, {}).get(version, {}).items() if other in KNOWN}
     gpus = [Gpu(index, f"GPU of capability {one}", one, None, None) for index, one in enumerate(case["gpus"])]

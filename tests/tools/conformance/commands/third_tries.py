@@ -274,7 +274,6 @@ def _missing_packages() -> Iterator[tuple[str, Try]]:
             ("liger", {"enable_liger_kernel": True}),
             ("liger-hf", {"use_liger_kernel": True}),
             ("unsloth", {"use_unsloth": True}),
-            ("unsloth-gc", {"use_unsloth_gc": True}),
             ("bad-optim", {"optim": "adamw_8bit"}),
         ):
             yield f"lf-{what}-{name}", factory(release, **keys)
@@ -285,14 +284,9 @@ def _missing_packages() -> Iterator[tuple[str, Try]]:
         ("sdp", {"sdp_attention": True, "attn_implementation": ...}),
         ("xformers", {"xformers_attention": True, "attn_implementation": ...}),
         ("sage", {"sage_attention": True, "attn_implementation": ...}),
-        ("flex", {"flex_attention": True, "attn_implementation": ...}),
         ("none", {"attn_implementation": ...}),
         ("liger", {"plugins": ["axolotl.integrations.liger.LigerPlugin"], "liger_rope": True}),
         ("liger-key", {"liger_rope": True}),
-        (
-            "cce",
-            {"plugins": ["axolotl.integrations.cut_cross_entropy.CutCrossEntropyPlugin"], "cut_cross_entropy": True},
-        ),
         ("optim-8bit", {"optimizer": "adamw_bnb_8bit"}),
     ):
         yield f"ax-{what}", axolotl(**keys)
@@ -377,6 +371,11 @@ def _compiling() -> Iterator[tuple[str, Try]]:
         yield f"dynamo-no{at}", Try("ACCELERATE_DYNAMO_BACKEND=no python train.py", plain, stack)
         yield f"dynamo-empty{at}", Try("ACCELERATE_DYNAMO_BACKEND= python train.py", plain, stack)
         yield f"dynamo-mode{at}", Try("accelerate launch --dynamo_mode fastest train.py", plain, stack)
+        off = config(dynamo_config={"dynamo_backend": False})
+        yield (
+            f"dynamo-section-false{at}",
+            Try("accelerate launch --config_file a.yaml train.py", {**plain, "a.yaml": off}, stack),
+        )
         null = config(dynamo_backend=None)
         yield (
             f"dynamo-null{at}",
@@ -421,7 +420,7 @@ def _deepspeed_of_factories() -> Iterator[tuple[str, Try]]:
 
 def everything() -> Iterator[tuple[str, Try]]:
     """All of them, each with what it is called."""
-    for made in (_files_of_parsers(), _lengths()):
+    for made in (_files_of_parsers(), _lengths(), _missing_packages(), _compiling(), _deepspeed_of_factories()):
         yield from made
 
 
