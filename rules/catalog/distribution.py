@@ -232,11 +232,12 @@ def deepspeed_fp16_against_fp8(outcome: Outcome) -> Iterator[Found]:
     ERROR,
     'transformers 4.45.2..5.24.0 integrations/deepspeed.py "Please correct the following DeepSpeed config": raised',
     "ran transformers 5.23.0, deepspeed 0.19.8 [conformance deepspeed1-TE-plain-1.15-deepspeed]: ValueError",
+    "ran transformers 5.23.0, deepspeed 0.19.8 [executed deepspeed-file-against-flags]: bf16 and fp16, on and off",
     reads=("deepspeed",),
     claims=("ends",),
 )
 def deepspeed_wants_bf16(training: Training, requested: Requested, outcome: Outcome) -> Iterator[Found]:
-    """DeepSpeed is set to bf16, the training file is not: the Trainer refuses the pair.
+    """DeepSpeed is set to bf16, the training file is not, or the other way round: the Trainer refuses the pair.
 
     Why it hurts: FP8 wants no bf16 in the training file (FP101), DeepSpeed wants it there. With fp8 from the launcher,
     Accelerate switches DeepSpeed's bf16 on by itself, so that a file without `bf16: true` cannot start.
@@ -250,6 +251,19 @@ def deepspeed_wants_bf16(training: Training, requested: Requested, outcome: Outc
         return
     places, flag = outcome.run.launch.places, outcome.effective.bf16
     switch = next((setting for setting in error.because if places(setting)), None)
+    deepspeed = outcome.run.deepspeed
+    for name in ("bf16", "fp16"):
+        written = deepspeed.enabled(name) if deepspeed is not None else None
+        if written is None or written not in error.because or (name == "bf16" and written.value is True):
+            continue
+        yield Found(
+            f"DeepSpeed has {name} {'on' if written.value else 'off'}, and the Trainer has it the other way",
+            place=written,
+            label=f"the Trainer raises ValueError: ds {name}.enabled={written.value} vs hf {name}={not written.value}",
+            fact="auto takes what the Trainer has",
+            fix=unsafe(replace(written, "auto")),
+        )
+        return
     place = flag if flag is not None and places(flag) else switch
     yield Found(
         "DeepSpeed runs in bf16, and the training file does not say so",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fp8check.rules.moves.site import Site
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.settings.accelerate import AccelerateConfig
+    from fp8check.rules.settings.launch import Launch
 
 # What cpu_ram_efficient_loading has to be for torchao, and may be for the other one.
 _FSDP2: Mapping[str, object] = {
@@ -157,11 +158,29 @@ def loading_off(site: Site) -> Iterator[Action]:
 def new_file(site: Site, backend: str) -> Iterator[Assign]:
     """The entries of an Accelerate file that starts the run as it is started now, in FP8."""
     processes = site.processes or 1
-    for key, value in entries(
-        STRATEGIES[0 if processes == 1 else 1], processes, backend, machines=site.machines
-    ).items():
+    for key, value in entries(_as_now(site, processes), processes, backend, machines=site.machines).items():
         is_unread = key == "fp8_config" and not reads_gather(site.stack)
         yield Assign(site.new_file, (key,), {"backend": backend} if is_unread else value)
+
+
+def kind_told(launch: Launch) -> str | None:
+    """The kind of run that the launcher's own options ask for; None where they do not say."""
+    names = (("use_deepspeed", "DEEPSPEED"), ("use_fsdp", "FSDP"), ("multi_gpu", "MULTI_GPU"))
+    return next((kind for name, kind in names if launch.tool == "accelerate" and launch.flag(name) is True), None)
+
+
+def _as_now(site: Site, processes: int) -> Strategy:
+    """How the run is spread now, where its command says so; else as whoever says nothing has it."""
+    if processes == 1:
+        return STRATEGIES[0]
+    shipped = site.run.shipped
+    if shipped is not None and known_number(lambda: shipped.zero_stage) == ZERO3.settings["zero_stage"]:
+        return ZERO3
+    kind = kind_told(site.run.launch)
+    if kind is None and shipped is not None:
+        written = known_setting(lambda: shipped.distributed_type)
+        kind = None if written is None else str(written.value)
+    return next((one for one in STRATEGIES if one.kind == kind), STRATEGIES[1])
 
 
 def new_files_in_bf16(site: Site, processes: int) -> Iterator[list[Assign]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fp8check.rules.engine.inputs import requested
 from fp8check.rules.moves.remedies import FORBIDDING
 from fp8check.rules.moves.site import known_number, known_setting
-from fp8check.rules.moves.strategies import SHARDING
+from fp8check.rules.moves.strategies import SHARDING, kind_told
 from fp8check.rules.outcome import step
 from fp8check.rules.outcome.accelerator import can_fp8
 from fp8check.rules.outcome.memory import OF_LARGEST, predict_memory, usable
@@ -89,13 +89,13 @@ def chosen(examined: Examined) -> Chosen:
     """What somebody chose, whether or not it works."""
     run, outcome = examined.inputs.run, examined.outcome
     wanted = requested(run)
-    backend = wanted.backend
+    backend = wanted.backend.shown if wanted.backend is not None else run.launch.flag("fp8_backend")
     recipe = {name: setting.shown for name, setting in wanted.recipe.items()}
     effective = outcome.effective
     return Chosen(
         _processes(examined),
         _strategy(run),
-        None if backend is None else str(backend.shown).upper(),
+        None if backend is None else {"TORCHAO": "AO"}.get(str(backend).upper(), str(backend).upper()),
         recipe,
         (known_number(lambda: effective.micro_batch), known_number(lambda: effective.sequence)),
         known_setting(lambda: effective.checkpointing) is not None,
@@ -127,14 +127,19 @@ def _processes(examined: Examined) -> int | None:
 
 
 def _strategy(run: Run) -> tuple[str | None, str | None, bool]:
+    """How the run is spread: its kind, the version of FSDP, and whether the training file names DeepSpeed's.
+
+    Where that names one, DeepSpeed it is, whatever kind an Accelerate file says.
+    """
     config = run.config_read if run.config_read is not None else run.accelerate
     kind = known_setting(lambda: config.distributed_type if config is not None else None)
     version = known_setting(lambda: config.fsdp_version if config is not None else None)
-    deepspeed = known_setting(lambda: run.training.deepspeed)
+    told = run.launch.flag("fsdp_version")
+    by_trainer = known_setting(lambda: run.training.deepspeed) is not None
     return (
-        None if kind is None else str(kind.shown),
-        None if version is None else str(version.shown),
-        deepspeed is not None,
+        "DEEPSPEED" if by_trainer else kind_told(run.launch) or (None if kind is None else str(kind.shown)),
+        str(told) if told is not None else None if version is None else str(version.shown),
+        by_trainer,
     )
 
 

@@ -77,7 +77,7 @@ def said(sources: Sequence[ScriptSource]) -> dict[str, Setting]:
     """
     settings = {**model_of(sources), **batches_of(sources), **checkpointing_of(sources)}
     for one in sources:
-        if "peft" in one.imports or any(name.startswith("peft.") for name in one.imports):
+        if any(name.partition(".")[0] == "peft" and is_used(one, name) for name in one.imports):
             settings.setdefault("use_peft", Setting(True, Origin(code=one.path)))
             settings.update(_wraps(one))
         word = next((word for word in _COMPILES if word in one.text), None)
@@ -85,6 +85,15 @@ def said(sources: Sequence[ScriptSource]) -> dict[str, Setting]:
             why = f"{one.path} may compile its model: it has {word}"
             settings.setdefault(COMPILES, SettingLater(Later(word, why, WRITTEN_OUT), Origin(code=one.path)))
     return settings
+
+
+def is_used(source: ScriptSource, imported: str) -> bool:
+    """Whether a script calls what it imports, or takes something of it; by another name it may."""
+    from re import search
+
+    name = imported.rpartition(".")[2]
+    lines = [line for line in source.text.splitlines() if name in line and not line.lstrip().startswith("#")]
+    return any(search(rf"\b{name}\s*[(.]|\b{name}\s+as\b", line.replace(f"from {name}.", "")) for line in lines)
 
 
 def _wraps(source: ScriptSource) -> dict[str, Setting]:

@@ -374,26 +374,31 @@ class HuggingFace(Training):
         self, stack: Stack, kind: DistributedType, environment: Environment, deepspeed: DeepSpeedConfig | None
     ) -> None:
         """Trainer compares DeepSpeed's configuration with TrainingArguments when train() begins."""
-        if kind != "DEEPSPEED" or self.fp16(stack).value:
-            return  # with fp16 it is DeepSpeed's fp16 that is compared, and agrees
-        bf16 = self.bf16(stack)
-        on = bool(bf16.value or self.full_evaluation(stack).value)
+        if kind != "DEEPSPEED":
+            return
+        fp16, bf16 = self.fp16(stack), self.bf16(stack)
+        half = bool(bf16.value or self.full_evaluation(stack).value)
         if self.deepspeed is not None:
-            written = deepspeed.enabled("bf16") if deepspeed is not None else None
-            contradicts = written is not None and written.value is True and not on
-            because: tuple[Setting | None, ...] = (written, self.deepspeed)
-        else:
+            flags = ("bf16", bf16, half), ("fp16", fp16, bool(fp16.value or self.top.value("fp16_full_eval")))
+            for name, flag, on in flags:
+                written = deepspeed.enabled(name) if deepspeed is not None else None
+                # "auto" is filled with the flag; what is not said is not compared.
+                if written is not None and isinstance(written.value, bool) and written.value != on:
+                    self._contradicted(name, written.value, flag, (written, self.deepspeed))
+        elif not fp16.value:  # with fp16 it is DeepSpeed's fp16 that is compared, and agrees
             # DeepSpeedPlugin of the launcher: fp8 fills bf16.enabled, which TrainingArguments then does not match.
             precision = environment.get("ACCELERATE_MIXED_PRECISION")
-            contradicts = precision is not None and precision.value in ("fp8", "bf16") and not on
-            because = (precision, bf16 if bf16.origin.span is not None else None)
-        if contradicts:
-            self.rest_on(bf16, self.deepspeed)
-            text = (
-                "Please correct the following DeepSpeed config values that mismatch TrainingArguments values:\n"
-                "- ds bf16.enabled=True vs hf bf16|bf16_full_eval=False"
-            )
-            raise PredictedError("deepspeed-bf16-mismatch", "step", "ValueError", text, because)
+            if precision is not None and precision.value in ("fp8", "bf16") and not half:
+                because = (precision, bf16 if bf16.origin.span is not None else None)
+                self._contradicted("bf16", True, bf16, because)
+
+    def _contradicted(self, name: str, written: bool, flag: Setting, because: tuple[Setting | None, ...]) -> None:
+        self.rest_on(flag, self.deepspeed)
+        text = (
+            "Please correct the following DeepSpeed config values that mismatch TrainingArguments values:\n"
+            f"- ds {name}.enabled={written} vs hf {name}|{name}_full_eval={not written}"
+        )
+        raise PredictedError("deepspeed-bf16-mismatch", "step", "ValueError", text, because)
 
     @classmethod
     def sample(cls, *, bf16: bool, checkpointing: bool, lora: bool) -> dict[str, object] | None:

@@ -13,7 +13,14 @@ from fp8check.rules.settings.script import (
     options_of,
 )
 from fp8check.rules.settings.script_known import known
-from fp8check.rules.settings.script_model import CHECKPOINTS, adapters_of, batches_of, checkpointing_of, model_of
+from fp8check.rules.settings.script_model import (
+    CHECKPOINTS,
+    adapters_of,
+    batches_of,
+    checkpointing_of,
+    is_used,
+    model_of,
+)
 from fp8check.rules.settings.values import Later, Origin, Section, Setting, SettingLater
 
 TYPE_CHECKING = False
@@ -196,7 +203,8 @@ def _text(setting: Setting | None) -> object:
 def _adapters(sources: Sequence[ScriptSource], options: Mapping[str, Setting]) -> dict[str, Setting]:
     """That adapters are trained, where a script uses PEFT; whether, where its command line says."""
     for source in sources:
-        uses = next((one for one in source.imports if one in ("peft", "peft.LoraConfig", "peft.get_peft_model")), None)
+        names = ("peft", "peft.LoraConfig", "peft.get_peft_model")
+        uses = next((one for one in source.imports if one in names and is_used(source, one)), None)
         if uses is None:
             continue
         asked = next((setting for name, setting in options.items() if name in _LORA), None)

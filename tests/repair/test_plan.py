@@ -688,3 +688,39 @@ def test_a_new_entry_is_written_once_where_several_that_go_have_its_value() -> N
     found = planned(request_of({"train.yaml": training, "accel.yaml": accelerate}, trainer="trl"))
     assert found.plans[0].documents[1].text.count("enable_fsdp_float8_all_gather: false") == 1
     assert "FP902" not in {one.rule for one in found.plans[0].reports[0].findings}
+
+
+FLAGS = (
+    "from transformers import HfArgumentParser, TrainingArguments, Trainer\n(a,) = HfArgumentParser(TrainingArguments)"
+)
+FLAGS += ".parse_args_into_dataclasses()\nTrainer(args=a)\n"
+
+
+def test_fsdp_that_the_command_asks_for_is_kept() -> None:
+    launch = "accelerate launch --use_fsdp --fsdp_version 2 --num_processes 8 --mixed_precision fp8 --fp8_backend ao"
+    found = planned(request_of({"train.py": FLAGS}, f"{launch} train.py --output_dir out --bf16", gpus=8), "fp8")
+    (made,) = [one for one in found.plans[0].documents if one.path == "accel.yaml"]
+    assert "distributed_type: FSDP\n" in made.text
+    assert "backend: AO\n" in made.text
+    assert found.plans[0].reports[0].outcome.distributed_type == "FSDP"
+
+
+def test_deepspeed_of_the_training_arguments_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train.py").write_text(FLAGS)
+    (tmp_path / "ds.json").write_text(
+        '{"fp16": {"enabled": true}, "bf16": {"enabled": false}, "zero_optimization": {"stage": 2}}'
+    )
+    launch = "deepspeed --num_gpus 8 train.py --deepspeed ds.json --output_dir out --bf16"
+    stack = {**TODAY, "deepspeed": "0.19.8"}
+    part = request_of({}, launch, stack=stack, gpus=8)._replace(follow=True, script=None)
+    found = planned(part, "fp8")
+    assert 'edit ds.json:1 "enabled": true -> "enabled": false' in steps(found)
+    assert "--deepspeed ds.json" in str(found.plans[0].launch)
+    assert found.plans[0].reports[0].outcome.distributed_type == "DEEPSPEED"
+
+
+def test_fsdp_of_a_file_that_trl_brings_along_is_kept() -> None:
+    command = "trl sft --model_name_or_path a/b --dataset_name c --output_dir out --num_processes 8"
+    found = planned(request_of({}, f"{command} --accelerate_config fsdp2 --bf16 True", stack=TRL_1_9, gpus=8), "fp8")
+    assert found.plans[0].reports[0].outcome.distributed_type == "FSDP"

@@ -153,9 +153,9 @@ def test_the_adapters(text: str, expected: object) -> None:
 
 
 def test_all_that_a_script_of_its_own_says() -> None:
-    text = f"import peft\nm = torch.compile({LOAD}('org/a'))\nd = DataLoader(x, batch_size=4)"
+    text = f"import peft\nc = peft.LoraConfig\nm = torch.compile({LOAD}('org/a'))\nd = DataLoader(x, batch_size=4)"
     assert plain(said(sources(text))) == {NAME: "org/a", "batch_size": 4, "use_peft": True, COMPILES: "..."}
-    assert plain(said(sources("from peft import LoraConfig", "import peft"))) == {"use_peft": True}
+    assert plain(said(sources("from peft import LoraConfig", "import peft\npeft.x"))) == {"use_peft": True}
     assert plain(said(sources("from transformers import pipeline"))) == {}
 
 

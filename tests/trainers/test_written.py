@@ -34,7 +34,9 @@ def argued(argument: str, value: str) -> str:
 
 
 OWN = f"{HF}@dataclass\nclass Own(TrainingArguments):\n    bf16: bool = True\nHfArgumentParser((Own,))"
-LORA = f"{ARGPARSE}p.add_argument('--lora', action='store_true')\n{HF}from peft import LoraConfig\n"
+LORA = (
+    f"{ARGPARSE}p.add_argument('--lora', action='store_true')\n{HF}from peft import LoraConfig\nlora = LoraConfig()\n"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -201,10 +203,12 @@ def test_other_arguments_are_known_too() -> None:
 @pytest.mark.parametrize(
     ("script", "uses"),
     [
-        (f"{HF}from peft import LoraConfig\nTrainingArguments('out')", True),
-        (f"{HF}import peft\nTrainingArguments('out')", True),
+        (f"{HF}from peft import LoraConfig\nLoraConfig()\nTrainingArguments('out')", True),
+        (f"{HF}import peft\npeft.get_peft_model(m, c)\nTrainingArguments('out')", True),
         (f"{HF}TrainingArguments('out')", False),
         (f"{HF}from peft import PeftModel\nTrainingArguments('out')", False),
+        (f"{HF}from peft import (\n    LoraConfig,\n)\nTrainingArguments('out')", False),
+        (f"{HF}from peft import LoraConfig as L\nTrainingArguments('out')", True),
         (f"{LORA}TrainingArguments('a')", False),
         (LORA.replace("action='store_true'", "type=own, default=own()") + "TrainingArguments('a')", None),
     ],
