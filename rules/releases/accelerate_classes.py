@@ -64,7 +64,7 @@ def wrong_keywords(source: ScriptSource, stack: Stack, *, perhaps: bool = False)
     calls = source.named(*KEYWORDS)
     others = _of_another(source, {call.name for call in calls})
     for call in calls:
-        if call.name in others:
+        if call.name in others or call.retried:
             continue
         for keyword, setting in call.keywords.items():
             if keyword != "**" and is_perhaps(setting) == perhaps and not _takes(call.name, keyword, stack):

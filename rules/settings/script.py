@@ -106,6 +106,7 @@ class Call(Record):
         span: where that name stands.
         block: which list of statements it stands in, from the outermost inward; that of a function is negative.
         fallback: whether it makes what nobody handed over: `if accelerator is None: accelerator = Accelerator()`.
+        retried: whether another call of it is made where this one fails: `try: ... except TypeError: ...`.
     """
 
     name: str
@@ -114,6 +115,7 @@ class Call(Record):
     span: Span
     block: tuple[int, ...]
     fallback: bool = False
+    retried: bool = False
 
 
 class Assigned(Record):

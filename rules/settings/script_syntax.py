@@ -125,6 +125,7 @@ class _Reader:
         self._units: list[int] = []
         self._changes: dict[str, list[tuple[int, set[int]]]] = {}
         self._fallbacks = {id(made) for node in nodes if isinstance(node, ast.If) for made in _made_for_none(node)}
+        self._retried = {id(call) for node in nodes if isinstance(node, ast.Try) for call in _retried(node)}
         # Accelerator().process_index: asked, and thrown away.
         self._peeked = {id(node.value) for node in nodes if isinstance(node, ast.Attribute) and node.attr != "prepare"}
         self._derived: dict[str, str] = {}
@@ -259,7 +260,15 @@ class _Reader:
             keywords.setdefault("mixed_precision", self._setting(node.args[_PRECISION_AT]))
         if name in (*LOADERS, *LOADING_TRAINERS, BATCHES) and positional is not None:
             self._complete(name, node, keywords)
-        return Call(name, keywords, positional, self._span(node.func), block, id(node) in self._fallbacks)
+        return Call(
+            name,
+            keywords,
+            positional,
+            self._span(node.func),
+            block,
+            id(node) in self._fallbacks,
+            id(node) in self._retried,
+        )
 
     def _complete(self, name: str, node: ast.Call, keywords: dict[str, Setting]) -> None:
         """What a call that loads a model, or makes batches, is given by its place, or by the name of a type."""
@@ -466,6 +475,28 @@ def _made_for_none(node: ast.If) -> Iterator[ast.expr]:
                 isinstance(one, ast.Name) and one.id == test.left.id for one in targets
             ):
                 yield statement.value
+
+
+_CATCHING = ("TypeError", "Exception", "BaseException")
+
+
+def _retried(node: ast.Try) -> Iterator[ast.Call]:
+    """The calls of a `try` that are made in another way where they end in a TypeError."""
+    caught = [one for one in node.handlers if one.type is None or any(name in _CATCHING for name in _names(one.type))]
+    again = {name for one in caught[:1] for call in _calls_in(one.body) for name in _names(call.func)}
+    if again:
+        yield from (call for call in _calls_in(node.body) if not again.isdisjoint(_names(call.func)))
+
+
+def _calls_in(body: Sequence[ast.stmt]) -> Iterator[ast.Call]:
+    return (node for one in body for node in ast.walk(one) if isinstance(node, ast.Call))
+
+
+def _names(node: ast.expr) -> list[str]:
+    """The last names of what is called, or caught."""
+    if isinstance(node, ast.Tuple):
+        return [name for one in node.elts for name in _names(one)]
+    return [node.attr] if isinstance(node, ast.Attribute) else [node.id] if isinstance(node, ast.Name) else []
 
 
 def _used_parts(tree: ast.Module) -> Iterator[ast.AST]:

@@ -440,6 +440,8 @@ def _check_arguments(script: Script, stack: Stack) -> None:
 
     may_end: list[str] = []
     for call in script.arguments:
+        if call.retried:
+            continue
         for name, setting in call.keywords.items():
             gone = name in NAMES and is_gone(call.name, name, stack)
             if is_perhaps(setting):

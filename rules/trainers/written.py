@@ -124,7 +124,11 @@ def _no_keywords(sources: Sequence[ScriptSource], calls: Sequence[Call]) -> dict
     own = {base for source in sources for base in source.derived.values()}  # a call has the name of the base
     made: dict[str, Setting] = {}
     for call in calls:
-        if call.name in own or not any(f"{package}.{call.name}" in taken for package in ("transformers", "trl")):
+        if (
+            call.retried
+            or call.name in own
+            or not any(f"{package}.{call.name}" in taken for package in ("transformers", "trl"))
+        ):
             continue
         for name, setting in call.keywords.items():
             if is_no_argument(name) and not is_perhaps(setting):
