@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fp8check.rules.edits.action import Assign
     from fp8check.rules.moves.site import Site
 
+_SLURM = "srun"
 _FLAGS_OF_PRECISION = ("mixed_precision", "fp8_backend", "cpu", "gpu_ids")
 
 
@@ -58,11 +59,18 @@ def named(site: Site, path: str) -> tuple[list[Assign], str | None] | None:
     """How the run comes to read an Accelerate file: the entry that names it, or the command; None where it cannot.
 
     Where nobody said how the run is started, the file that is among its files is read.
+
+    Raises:
+        Unfixable: the launcher would have to be another one, and stands behind something that goes on to it.
     """
     entry = in_trainers_file(site, path)
+    around = site.run.launch.surroundings
     if entry or not site.run.launch.given:
         return entry, None
     command = command_with_file(site, path)
+    if command is None and around != HERE:
+        what = around.machine or around.hides or around.copies_by or "a wrapper"
+        raise Unfixable(f"accelerate launch would have to name {path}, and what {what} starts is left as it is")
     return None if command is None else (entry, command)
 
 
@@ -70,14 +78,16 @@ def command_with_file(site: Site, path: str) -> str | None:
     """The command that starts this run by `accelerate launch` with that file; None where it cannot be written.
 
     A command with wrappers gets no other launcher: more than that is in it. Of a container or another machine nobody
-    knows which files it sees, and in another folder this file has another name.
+    knows which files it sees, and in another folder this file has another name. A job step of Slurm's starts in the
+    folder of its job, and sees what stands there.
 
     Raises:
         Unfixable: the run has several machines, and the command does not say which of them each is.
     """
     launch = site.run.launch
     around = launch.surroundings
-    if (launch.line is not None and site.command is None) or launch.unknown or around.hides or around.machine:
+    elsewhere = around.hides or around.machine not in ("", _SLURM)
+    if (launch.line is not None and site.command is None) or launch.unknown or elsewhere:
         return None
     if around.folder:
         return None
@@ -265,7 +275,7 @@ def flags_right(site: Site) -> Iterator[Action]:
 
 
 # Variables that say where things are. What they decide of a run is where a default Accelerate file is looked for; the
-# models that were downloaded are found by them as well.
+# models that were downloaded are found by them as well. Those of Slurm's are set for each job anew.
 _WHERE = frozenset(("HF_HOME", "XDG_CACHE_HOME", "CUDA_HOME"))
 
 
@@ -277,7 +287,7 @@ def variables_unset(site: Site) -> Iterator[Action]:
     launch = site.run.launch
     ours: dict[str, None] = {}
     for variable, setting in site.outcome.environment.items():
-        if variable in _WHERE:
+        if variable in _WHERE or variable.startswith("SLURM_"):
             continue
         for one in (setting, *setting.overrode):
             name = one.origin.variable

@@ -105,3 +105,17 @@ def test_a_file_of_its_own_is_edited_and_not_copied(where: Path) -> None:
     made = steps(planned(part, "bf16"))
     assert "edit accel.yaml:2 mixed_precision: fp8 -> mixed_precision: bf16" in made
     assert all(not one.startswith("file") for one in made)
+
+
+def test_a_job_step_names_a_new_file_and_none_takes_another_launcher(where: Path) -> None:
+    own = "from accelerate import Accelerator\nfrom transformers import AutoModelForCausalLM\n"
+    own += "accelerator = Accelerator(mixed_precision='fp8')\nmodel = AutoModelForCausalLM.from_pretrained('a/b')\n"
+    own += "model, loader = accelerator.prepare(model, loader)\nmodel.train()\n"
+    own += "for batch in loader:\n    accelerator.backward(model(**batch).loss)\n"
+    (where.parents[2] / "work" / "train.py").write_text(own)
+    slurm = "#!/bin/bash\n#SBATCH --nodes=1\nsrun {} train.py  # ours\n"
+    found = planned(request_of({"run.sh": slurm.format("accelerate launch")})._replace(follow=True), "fp8")
+    (text,) = [one.text for one in found.plans[0].documents if one.path == "run.sh"]
+    assert text == slurm.format("accelerate launch --config_file accel.yaml")
+    left = planned(request_of({"run.sh": slurm.format("python")})._replace(follow=True), "fp8")
+    assert all("SLURM" not in why for why in left.why_not)
