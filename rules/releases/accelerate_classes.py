@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fp8check.rules.releases.behaviors import Accelerate
-from fp8check.rules.settings.script import is_perhaps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,8 +65,8 @@ def wrong_keywords(source: ScriptSource, stack: Stack, *, perhaps: bool = False)
     for call in calls:
         if call.name in others or call.retried:
             continue
-        for keyword, setting in call.keywords.items():
-            if keyword != "**" and is_perhaps(setting) == perhaps and not _takes(call.name, keyword, stack):
+        for keyword in call.keywords:
+            if keyword != "**" and call.may_do_without(keyword) == perhaps and not _takes(call.name, keyword, stack):
                 yield call, keyword, _MEANT.get(call.name, {}).get(keyword, "")
 
 
@@ -87,6 +86,7 @@ def _of_another(source: ScriptSource, names: set[str]) -> set[str]:
     for name, alias in re.findall(r"\b(\w+) as (\w+)", source.text) if names else ():
         aliases.setdefault(alias, set()).add(name)
     others = {name for several in aliases.values() if len(several) > 1 for name in several & names}
+    others |= {name for name in names if f"class {name}(" in source.text}
     for name in names - others:
         taken = [one for one in source.imports if one.rpartition(".")[2] == name]
         if taken and all(one.partition(".")[0] != "accelerate" for one in taken):

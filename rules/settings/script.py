@@ -107,6 +107,7 @@ class Call(Record):
         block: which list of statements it stands in, from the outermost inward; that of a function is negative.
         fallback: whether it makes what nobody handed over: `if accelerator is None: accelerator = Accelerator()`.
         retried: whether another call of it is made where this one fails: `try: ... except TypeError: ...`.
+        perhaps: whether it stands under a condition, and it is not known that the script comes there.
     """
 
     name: str
@@ -116,6 +117,12 @@ class Call(Record):
     block: tuple[int, ...]
     fallback: bool = False
     retried: bool = False
+    perhaps: bool = False
+
+    def may_do_without(self, keyword: str) -> bool:
+        """Whether it is not known that it is made with one of its keywords."""
+        value = self.keywords[keyword].value
+        return self.perhaps or (isinstance(value, Unevaluated) and value.perhaps)
 
 
 class Assigned(Record):

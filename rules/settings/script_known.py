@@ -108,7 +108,7 @@ def through_module(
 def _is_open(source: ScriptSource) -> bool:
     """Whether its text alone leaves something open that may be told by following it."""
     made = source.named(*READERS)
-    if any(one.positional is None or _is_unevaluated(one) for one in made):
+    if any(one.positional is None or one.perhaps or _is_unevaluated(one) for one in made):
         return True
     several = len(source.named("Accelerator")) > 1 and source.accelerator is None
     variables = any(one.name.startswith(DECIDING) for one in source.assigned) or "environ" in source.text
@@ -205,6 +205,8 @@ class _Refining:
         seen = self._seen.get(call.span.start)
         if seen is None:
             return call
+        if call.perhaps and any(one.sure for one in seen):
+            call = call._replace(perhaps=False)
         first = seen[0].made
         if any(one.made.keywords.keys() != first.keywords.keys() for one in seen[1:]) or not first.whole:
             return call

@@ -126,6 +126,7 @@ class _Reader:
         self._changes: dict[str, list[tuple[int, set[int]]]] = {}
         self._fallbacks = {id(made) for node in nodes if isinstance(node, ast.If) for made in _made_for_none(node)}
         self._retried = {id(call) for node in nodes if isinstance(node, ast.Try) for call in _retried(node)}
+        self._conditional = _conditional(nodes)
         # Accelerator().process_index: asked, and thrown away.
         self._peeked = {id(node.value) for node in nodes if isinstance(node, ast.Attribute) and node.attr != "prepare"}
         self._derived: dict[str, str] = {}
@@ -268,7 +269,13 @@ class _Reader:
             block,
             id(node) in self._fallbacks,
             id(node) in self._retried,
+            self._is_conditional(node),
         )
+
+    def _is_conditional(self, node: ast.Call) -> bool:
+        """Whether a call stands under a condition of its function, or of the script."""
+        at = bisect_right(self._conditional, ((node.lineno, node.col_offset), _BEHIND))
+        return at > 0 and (node.lineno, node.col_offset) < self._conditional[at - 1][1]
 
     def _complete(self, name: str, node: ast.Call, keywords: dict[str, Setting]) -> None:
         """What a call that loads a model, or makes batches, is given by its place, or by the name of a type."""
@@ -475,6 +482,40 @@ def _made_for_none(node: ast.If) -> Iterator[ast.expr]:
                 isinstance(one, ast.Name) and one.id == test.left.id for one in targets
             ):
                 yield statement.value
+
+
+_BEHIND = (1 << 30, 0)  # any place of a script
+
+
+def _conditional(nodes: Iterable[ast.AST]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """What of a script stands under a condition: where it begins and ends, in order, without gaps in it."""
+    found = []
+    for node in nodes:
+        parts: list[Sequence[ast.AST]] = []
+        if isinstance(node, ast.If) and "__name__" not in _names_in(node.test):
+            parts = [node.body, node.orelse]
+        elif isinstance(node, ast.IfExp):
+            parts = [[node.body], [node.orelse]]
+        elif isinstance(node, ast.BoolOp):
+            parts = [node.values[1:]]
+        elif isinstance(node, (ast.ExceptHandler, ast.match_case)):
+            parts = [node.body]
+        found += [((one[0].lineno, one[0].col_offset), _end(one[-1])) for one in parts if one]  # type: ignore[attr-defined]
+    joined: list[tuple[tuple[int, int], tuple[int, int]]] = []
+    for begin, end in sorted(found):
+        if joined and begin < joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((begin, end))
+    return joined
+
+
+def _end(node: ast.AST) -> tuple[int, int]:
+    return (getattr(node, "end_lineno", None) or 0, getattr(node, "end_col_offset", None) or 0)
+
+
+def _names_in(test: ast.expr) -> list[str]:
+    return [node.id for node in ast.walk(test) if isinstance(node, ast.Name)]
 
 
 _CATCHING = ("TypeError", "Exception", "BaseException")

@@ -6,7 +6,7 @@ from fp8check.rules.releases import behaviors
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.releases.versions import at_least, parsed
 from fp8check.rules.settings.script import ARGUMENTS as CLASSES
-from fp8check.rules.settings.script import WRITTEN_OUT, is_perhaps
+from fp8check.rules.settings.script import WRITTEN_OUT
 from fp8check.rules.settings.values import Origin, Setting, Undecided
 from fp8check.rules.trainers.data import AcceleratorArguments, HandedOver, is_no_argument, names
 from fp8check.rules.trainers.training import Training
@@ -444,7 +444,7 @@ def _check_arguments(script: Script, stack: Stack) -> None:
             continue
         for name, setting in call.keywords.items():
             gone = name in NAMES and is_gone(call.name, name, stack)
-            if is_perhaps(setting):
+            if call.may_do_without(name):
                 may_end.extend(
                     [f"{call.span.file}:{call.span.line} may give {call.name} {name}"]
                     if gone or is_no_argument(name)

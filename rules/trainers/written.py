@@ -9,7 +9,6 @@ from fp8check.rules.settings.script import (
     REENTRANT,
     WRITTEN_OUT,
     Unevaluated,
-    is_perhaps,
     options_of,
 )
 from fp8check.rules.settings.script_known import known
@@ -131,7 +130,7 @@ def _no_keywords(sources: Sequence[ScriptSource], calls: Sequence[Call]) -> dict
         ):
             continue
         for name, setting in call.keywords.items():
-            if is_no_argument(name) and not is_perhaps(setting):
+            if is_no_argument(name) and not call.may_do_without(name):
                 made[name] = setting._replace(origin=setting.origin._replace(code=call.name))
     return made
 
