@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fp8check.cli.main import main
+from fp8check.rules.checking.request import Request, RunRequest, runs_of
 from fp8check.rules.checking.shell import MAX_LAUNCHES, MAX_PROGRAMS, Given, assembled
 from fp8check.rules.facts import Facts, saved
 from fp8check.rules.reading.shell_syntax import read
@@ -738,3 +739,25 @@ def test_a_precision_that_is_filled_in_later_is_undecided(
     code = main(["run.sh", "--no-environment", "--require-evidence", "--format", "json"])
     assert code in (1, 3)
     assert json.loads(capsys.readouterr().out)["verdict"] != "pass"
+
+
+@pytest.mark.parametrize(
+    ("command", "files"),
+    [
+        ("bash run.sh te.yaml", ["te.yaml"]),
+        ("bash -ex run.sh te.yaml > log 2>&1", ["te.yaml"]),
+        ("sh ./run.sh", ["ao.yaml"]),
+        ("./run.sh te.yaml", ["te.yaml"]),
+        ("CONFIG=te.yaml nohup bash run.sh", ["te.yaml"]),
+        ("bash run.sh a.yaml b.yaml", ["a.yaml"]),
+    ],
+)
+def test_a_command_that_starts_a_shell_script_hands_it_its_arguments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, files: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = "#!/bin/bash\nFILE=${1:-${CONFIG:-ao.yaml}}\naccelerate launch --config_file $FILE train.py\n"
+    (tmp_path / "run.sh").write_text(text)
+    (tmp_path / "train.py").write_text("from accelerate import Accelerator\nAccelerator()\n")
+    runs = runs_of(Request((RunRequest((), Facts(), command),)))
+    assert [one.run.launch.config_file for one in runs] == files

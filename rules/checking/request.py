@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from fp8check.rules.checking.runs import Assembled
+    from fp8check.rules.checking.shell_command import Started
     from fp8check.rules.engine.definition import Rule
     from fp8check.rules.engine.gate import Requirement
     from fp8check.rules.engine.running import Crash
@@ -110,6 +111,13 @@ def assembled(part: RunRequest) -> Iterator[Assembled]:
         yield from _of_shell(part)
         if not part.apart:
             return
+    if part.launch is not None and part.follow and ".sh" in part.launch:
+        from fp8check.rules.checking.shell_command import started  # few commands start one
+
+        script = started(part.launch)
+        if script is not None:
+            yield from _of_shell(part._replace(launch=None, documents=(script.script, *part.documents)), script)
+            return
     launch = parse_launch(part.launch, part.trainer)
     for documents in _groups(part, launch):
         yield from assemble(
@@ -117,13 +125,23 @@ def assembled(part: RunRequest) -> Iterator[Assembled]:
         )
 
 
-def _of_shell(part: RunRequest) -> Iterator[Assembled]:
-    """The runs that shell scripts among these files start."""
+def _of_shell(part: RunRequest, by_command: Started | None = None) -> Iterator[Assembled]:
+    """The runs that shell scripts among these files start.
+
+    Args:
+        by_command: the script that the command starts, with its arguments.
+    """
     from fp8check.rules.checking import shell  # few checks have one
 
     if part.launch is not None:
         raise WrongFiles("a shell script has its own launch lines: leave the launch command out, or the script")
     given = shell.Given(part.facts, part.trainer, part.follow, part.scripts, in_hook=part.apart)
+    if by_command is not None:
+        from fp8check.rules.facts.variables import kept
+
+        variables = by_command.variables
+        facts = part.facts.with_variables(kept(variables)) if variables else part.facts
+        given = given._replace(facts=facts, arguments=by_command.arguments, variables=variables)
     return shell.assembled(part.documents, given)
 
 

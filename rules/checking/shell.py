@@ -25,7 +25,7 @@ from fp8check.rules.trainers.run import Run, Unread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from fp8check.rules.checking.training import Told
     from fp8check.rules.facts import Facts
@@ -47,6 +47,8 @@ class Given(Record):
         scripts: Python scripts that were sent along, with their names.
         in_hook: whether the files are the changed ones of a commit: a script that starts nothing is passed over, and
             nobody knows whether other files belong to it.
+        arguments: what the script is started with; None where that is not known.
+        variables: what the command that starts it sets.
     """
 
     facts: Facts
@@ -54,6 +56,13 @@ class Given(Record):
     follow: bool = True
     scripts: tuple[tuple[str, bytes], ...] = ()
     in_hook: bool = False
+    arguments: tuple[str, ...] | None = None
+    variables: Mapping[str, str] = {}
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The variables that a script starts with, as far as they are known."""
+        return {**(self.facts.variables or {}), **self.variables}
 
 
 def assembled(documents: Sequence[Document], given: Given) -> Iterator[Assembled]:
@@ -147,7 +156,7 @@ def _launches(script: ShellScript, given: Given) -> Iterator[Launch]:
     programs = LAUNCHERS | registry.PROGRAMS | FOREIGN.keys() | {"accelerate-launch"}
     count = 0
     load = _Files(os.path.dirname(script.path)).text if given.follow and script.path != "-" else None
-    for line in lines(script, programs, _reaches, given.facts.variables or {}, load):
+    for line in lines(script, programs, _reaches, given.environment, load, given.arguments):
         there, places = _found(line, script) if given.follow else (line, ("",))
         launch = _launch(there, given.trainer)
         if launch is None:

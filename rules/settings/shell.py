@@ -64,6 +64,7 @@ def lines(
     matters: Callable[[str], bool],
     environment: Mapping[str, str],
     load: Callable[[str, str], str | None] | None = None,
+    arguments: Sequence[str] | None = None,
 ) -> Iterator[Line]:
     """The commands of a script in which one of these programs is named, or Python.
 
@@ -72,12 +73,16 @@ def lines(
         environment: variables that the script starts with, where they are known.
         load: gives the text of a file that the script reads as a part of itself, by its name and the folder that the
             script has gone to; None where there is none.
+        arguments: what the script is started with; None where that is not known.
 
     Raises:
         Unreadable: there are more than anybody writes.
     """
     asked = _Asked(programs, matters, load)
-    walk = _Walk(script, asked, Expander(script, Scope(), environment), None, _Shared())
+    expander = Expander(script, Scope(), environment)
+    if arguments is not None:
+        expander.take([(Part(text),) for text in arguments])
+    walk = _Walk(script, asked, expander, None, _Shared())
     for count, line in enumerate(walk.whole(), 1):
         if count > MAX_LINES:
             raise script.source.error(line.span.start, f"more than {MAX_LINES:,} commands start a program")

@@ -194,9 +194,14 @@ class Builtins:
             if (text[:1] in "-+" and "a" in text[1:] and text[1:].isalpha()) or following == "allexport":
                 self._scope.put(EXPORTING, (Part("yes"),) if text.startswith("-") else ())
 
-    def _shift(self, _command: Command, _fields: Sequence[Field]) -> None:
-        if self._expander.arguments is not None:
-            self._expander.take(self._expander.arguments[1:])
+    def _shift(self, _command: Command, fields: Sequence[Field]) -> None:
+        arguments = self._expander.arguments
+        count = fields[1].text if len(fields) > 1 else "1"
+        if arguments is None:
+            return
+        if count.isdigit() and int(count) > len(arguments):  # bash leaves them as they are
+            return
+        self._expander.take(arguments[int(count) :] if count.isdigit() else None)
 
     def _go(self, _command: Command, fields: Sequence[Field]) -> None:
         """cd DIR, pushd DIR, popd: from where the script is."""

@@ -303,6 +303,10 @@ class Expander:
         if every and not operation:
             as_one = piece.quoted and "*" in (name, index)
             return self._every(known, text, as_one=as_one)
+        if every and isinstance(known, Array) and operation.startswith(":") and operation[1:].strip().isdigit():
+            start = int(operation[1:]) - (name in "@*")  # "${@:2}": the first argument has the number 1
+            if start >= 0 and not any(isinstance(part, Many) for item in known.items for part in item):
+                return self._every(Array(known.items[start:]), text, as_one=piece.quoted and "*" in (name, index))
         value = self._one(known, index)
         if not operation:
             if value is None and (self._is_unset(name) or name in self.scope):
@@ -389,6 +393,8 @@ class Expander:
         written = f"${{{piece.text}}}"
         sign = operation[:2] if operation[0] == ":" and operation[1:2] in ("-", "=", "+", "?") else operation[0]
         if sign.lstrip(":") in ("-", "=", "+", "?") and sign:
+            if name.isdigit() and self.arguments is not None and int(name) > len(self.arguments):
+                value = None  # not set, and not empty
             try:
                 word = self._words.within(at + len(sign), piece.end - 1, quoted=piece.quoted)
             except NeverClosed:

@@ -1459,14 +1459,11 @@ def _factories() -> Iterator[tuple[str, Try]]:
 
 # What is not told of some, and has to be left open.
 _NO_KEY = "the script asks for a key that is not there: what Python raises of a script's own is not followed"
-_SCRIPT = "a shell script that the command names: fp8check run.sh checks its lines"
 _HANDLERS = "handlers that Accelerator refuses: a class in the place of an object, or one that stands in no list"
 
 
 def undecided(name: str) -> str | None:
     """Why a case has to be left open; None where it is decided."""
-    if name.startswith("script-") and name != "script-cpu":
-        return _SCRIPT
     return _OPEN.get(name)
 
 

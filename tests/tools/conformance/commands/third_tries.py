@@ -418,9 +418,94 @@ def _deepspeed_of_factories() -> Iterator[tuple[str, Try]]:
         yield f"lf-ds-absent-cli-{name}", factory(release, deepspeed="no.json")
 
 
+SWITCHED = """#!/bin/bash
+set -euo pipefail
+CONFIG=te.yaml
+EXTRA=()
+while [[ $# -gt 0 ]]; do
+  case "$1" in
+    --config) CONFIG="$2"; shift 2 ;;
+    --precision) EXTRA+=(--mixed_precision "$2"); shift 2 ;;
+    *) EXTRA+=("$1"); shift ;;
+  esac
+done
+accelerate launch --config_file "$CONFIG" "${EXTRA[@]}" train.py
+"""
+
+
+def _shells() -> Iterator[tuple[str, Try]]:
+    """Shell scripts that are started with arguments, and loops in them."""
+    files: dict[str, Any] = {
+        "te.yaml": TE,
+        "ao.yaml": AO,
+        "bf16.yaml": config(mixed_precision="bf16"),
+        "train.py": PLAIN,
+    }
+    launch = "accelerate launch --config_file"
+    for name, command, body in (
+        ("first", "bash run.sh ao.yaml", f"{launch} $1 train.py"),
+        ("quoted", 'bash run.sh "ao.yaml"', f'{launch} "$1" train.py'),
+        ("second", "bash run.sh 1 bf16.yaml", f"{launch} $2 --num_processes $1 train.py"),
+        ("braces", "bash ./run.sh te.yaml", f"{launch} ${{1}} train.py"),
+        ("default", "bash run.sh", f"{launch} ${{1:-ao.yaml}} train.py"),
+        ("default-given", "bash run.sh bf16.yaml", f"{launch} ${{1:-ao.yaml}} train.py"),
+        ("default-dash", "bash run.sh", f"{launch} ${{1-te.yaml}} train.py"),
+        ("all", "bash run.sh --config_file te.yaml --num_processes 1", 'accelerate launch "$@" train.py'),
+        ("all-bare", "bash run.sh --mixed_precision bf16", "accelerate launch $* train.py"),
+        ("all-none", "bash run.sh", f'{launch} te.yaml "$@" train.py'),
+        ("shift", "bash run.sh ao.yaml --num_processes 1", f'C=$1\nshift\n{launch} $C "$@" train.py'),
+        ("shift-two", "bash run.sh x y te.yaml", f"shift 2\n{launch} $1 train.py"),
+        ("slice", "bash run.sh te.yaml --num_processes 1", f'{launch} $1 "${{@:2}}" train.py'),
+        ("count", "bash run.sh", f"if [ $# -lt 1 ]; then\n  set -- te.yaml\nfi\n{launch} $1 train.py"),
+        (
+            "count-given",
+            "bash run.sh bf16.yaml",
+            f"if [ $# -eq 0 ]; then\n  C=te.yaml\nelse\n  C=$1\nfi\n{launch} $C train.py",
+        ),
+        ("test", "bash run.sh ao", f'if [ "$1" = "ao" ]; then C=ao.yaml; else C=te.yaml; fi\n{launch} $C train.py'),
+        (
+            "test-other",
+            "bash run.sh te",
+            f'if [[ "$1" == "ao" ]]; then C=ao.yaml; else C=te.yaml; fi\n{launch} $C train.py',
+        ),
+        ("name", "bash run.sh ao", f"{launch} $1.yaml train.py"),
+        ("variable", "CONFIG=ao.yaml bash run.sh", f"{launch} ${{CONFIG:-te.yaml}} train.py"),
+        ("variable-unset", "bash run.sh", f"{launch} ${{CONFIG:-te.yaml}} train.py"),
+        ("exported", "ACCELERATE_MIXED_PRECISION=fp8 bash run.sh", "python train.py"),
+        ("flags", "bash -eux run.sh te.yaml", f"{launch} $1 train.py"),
+        ("nohup", "nohup bash run.sh te.yaml", f"{launch} $1 train.py"),
+        ("loop-lr", "bash run.sh", f"for lr in 1e-5 2e-5; do\n  LR=$lr {launch} te.yaml train.py\ndone"),
+        ("loop-seed", "bash run.sh ao.yaml", f"for s in 1 2; do\n  SEED=$s {launch} $1 train.py\ndone"),
+        ("loop-one", "bash run.sh", f"for c in ao.yaml; do\n  {launch} $c train.py\ndone"),
+        ("loop-range", "bash run.sh", f"for i in $(seq 1 2); do\n  {launch} te.yaml train.py\ndone"),
+        ("function", "bash run.sh ao.yaml", f'main() {{\n  {launch} "$1" train.py\n}}\nmain "$@"'),
+    ):
+        text = f"#!/bin/bash\nset -e\n{body}\n"
+        yield f"shell-{name}", Try(command, {**files, "run.sh": text})
+    yield "shell-switched-none", Try("bash run.sh", {**files, "run.sh": SWITCHED})
+    trainer = {**files, "train.py": programs.FLAGS}
+    text = '#!/bin/bash\nBF16=${1:-False}\naccelerate launch --config_file te.yaml train.py --output_dir out --max_steps 1 --report_to none --bf16 $BF16 "${@:2}"\n'
+    yield "shell-bf16", Try("bash train.sh True", {**trainer, "train.sh": text})
+    yield "shell-bf16-default", Try("bash train.sh", {**trainer, "train.sh": text})
+    yield "shell-bf16-more", Try("bash train.sh False --gradient_checkpointing True", {**trainer, "train.sh": text})
+    text = "#!/bin/bash\ntrl sft --config $1 --accelerate_config ${2:-ao.yaml}\n"
+    recipe = {**files, "recipe.yaml": {**SFT, "bf16": False}}
+    yield "shell-trl", Try("bash sft.sh recipe.yaml", {**recipe, "sft.sh": text})
+    yield "shell-trl-two", Try("bash sft.sh recipe.yaml bf16.yaml", {**recipe, "sft.sh": text})
+    yield "shell-trl-old", Try("bash sft.sh recipe.yaml te.yaml", {**recipe, "sft.sh": text}, OLD)
+    one = factory(FACTORY_4, fp8=True)
+    text = "#!/bin/bash\nllamafactory-cli train ${1:-lf.yaml} ${@:2}\n"
+    yield "shell-lf", one._replace(command="bash train.sh lf.yaml bf16=true", files={**one.files, "train.sh": text})
+    yield (
+        "shell-lf-flag",
+        one._replace(command="bash train.sh lf.yaml fp8=false", files={**one.files, "train.sh": text}),
+    )
+
+
 def everything() -> Iterator[tuple[str, Try]]:
     """All of them, each with what it is called."""
-    for made in (_files_of_parsers(), _lengths(), _missing_packages(), _compiling(), _deepspeed_of_factories()):
+    kinds = (_files_of_parsers(), _lengths(), _missing_packages(), _compiling(), _deepspeed_of_factories(), _shells())
+    for made in kinds:
         yield from made
 
 
