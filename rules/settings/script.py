@@ -330,6 +330,7 @@ class Parsed(Record):
         own: what classes of the script itself add.
         strict: whether a key of the file that no class has ends the run; it does not where the script asks so.
         word: a file's name on the command line that the parser takes for no option; "" where there is none.
+        flags: the names of the flags on the command line, each as it is written; none where it may pass some over.
     """
 
     parser: str
@@ -337,6 +338,7 @@ class Parsed(Record):
     own: frozenset[str]
     strict: bool
     word: str = ""
+    flags: tuple[tuple[str, str], ...] = ()
 
 
 class Script(Record):

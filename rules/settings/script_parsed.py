@@ -14,7 +14,17 @@ if TYPE_CHECKING:
 
 _FILES = (".yaml", ".yml", ".json")
 # By which a script reads its command line or a file in its own way, beside the parser or before it.
-_BY_ITSELF = ("argv", "safe_load", "OmegaConf", "parse_dict", "parse_known", "argparse", "args_filename", "json.load")
+_BY_ITSELF = (
+    "argv",
+    "safe_load",
+    "OmegaConf",
+    "parse_dict",
+    "parse_known",
+    "argparse",
+    "args_filename",
+    "json.load",
+    "aliases",
+)
 
 
 def parsed(source: ScriptSource, words: Sequence[str], path: str | None) -> Parsed | None:
@@ -48,9 +58,9 @@ def parsed(source: ScriptSource, words: Sequence[str], path: str | None) -> Pars
         for base in node.bases:
             last = base.attr if isinstance(base, ast.Attribute) else base.id if isinstance(base, ast.Name) else ""
             waiting.extend([last] if last not in ("object", "ABC", "") else [])
-    return Parsed(
-        parser, tuple(classes), frozenset(fields), _is_strict(parser, source.text, path), _word(source, words)
-    )
+    strict = _is_strict(parser, source.text, path)
+    given = words if _takes_all(source.text) else ()
+    return Parsed(parser, tuple(classes), frozenset(fields), strict, _word(given), _flags(given))
 
 
 def _fields(node: ast.ClassDef) -> list[str]:
@@ -68,11 +78,13 @@ def _is_strict(parser: str, text: str, path: str | None) -> bool:
     return f"{by}(" in text and "allow_extra_keys" not in text
 
 
-def _word(source: ScriptSource, words: Sequence[str]) -> str:
-    text = source.text
+def _takes_all(text: str) -> bool:
+    """Whether its parser gets the whole command line, and passes over nothing of it."""
     asks = "parse_args_into_dataclasses" in text or "parse_args_and_config" in text
-    if not asks or "return_remaining_strings" in text or any(one in text for one in _BY_ITSELF):
-        return ""
+    return asks and "return_remaining_strings" not in text and not any(one in text for one in _BY_ITSELF)
+
+
+def _word(words: Sequence[str]) -> str:
     before = ""
     for word in words:
         is_value = before.startswith("-") and "=" not in before
@@ -80,3 +92,8 @@ def _word(source: ScriptSource, words: Sequence[str]) -> str:
             return word
         before = word
     return ""
+
+
+def _flags(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    named = (word.partition("=")[0] for word in words if word.startswith("--") and len(word) > len("--"))
+    return tuple((flag.removeprefix("--").replace("-", "_"), flag) for flag in named if flag.strip("-").isascii())

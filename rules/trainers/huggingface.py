@@ -203,6 +203,7 @@ class HuggingFace(Training):
             text = f"Some specified arguments are not used by the HfArgumentParser: ['{parsed.word}']"
             word = Setting(parsed.word, Origin(flag=parsed.word))
             raise PredictedError("unknown-training-key", "arguments", "ValueError", text, (word,))
+        self._check_flags(parsed, stack)
         if not parsed.strict:
             return
         from fp8check.rules.releases.training_arguments import unknown
@@ -220,6 +221,22 @@ class HuggingFace(Training):
             if parsed.parser == "TrlParser":
                 text = f"Unknown arguments from config file: {[f'--{name}' for name in names]}"
             because = tuple(written[name] for name in names)
+            raise PredictedError("unknown-training-key", "arguments", "ValueError", text, because)
+
+    @staticmethod
+    def _check_flags(parsed: Parsed, stack: Stack) -> None:
+        """A flag that none of the classes has, and that is not the beginning of one that they have."""
+        if not parsed.flags:
+            return
+        from fp8check.rules.releases.training_arguments import FIELDS, unknown
+
+        fields = parsed.own.union(*(FIELDS.get(name, ()) for name in parsed.classes))
+        spelled = {*fields, *(f"no_{field}" for field in fields), "config", "help"}
+        strange = dict(one for one in parsed.flags if not any(name.startswith(one[0]) for name in spelled))
+        names = unknown(parsed.classes, parsed.own, strange, stack)
+        if names:
+            text = f"Some specified arguments are not used by the HfArgumentParser: {[strange[name] for name in names]}"
+            because = tuple(Setting(strange[name], Origin(flag=strange[name])) for name in names)
             raise PredictedError("unknown-training-key", "arguments", "ValueError", text, because)
 
     def after_arguments(self, stack: Stack, handed: HandedOver) -> Iterator[HandedOver]:

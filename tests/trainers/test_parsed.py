@@ -35,6 +35,8 @@ YAML = f"{HF}p.parse_yaml_file(sys.argv[1])\n"
         (YAML, "cfg.yaml", "seed: 1", ""),
         (f"{HF}p.parse_yaml_file(sys.argv[1], allow_extra_keys=True)\n", "cfg.yaml", "fp8: true", ""),
         (f"{HF}p.parse_args_into_dataclasses()\n".replace("import sys\n", ""), "cfg.yaml", "seed: 1", "['cfg.yaml']"),
+        (STRICT, "--config cfg.yaml --use_flash_attn True", "seed: 1", "['--use_flash_attn']"),
+        (STRICT, "--config cfg.yaml --learning_ra 1e-5 --no-remove-unused-columns", "seed: 1", ""),
         # a class that is not seen here may have the key
         (YAML.replace("from transformers import", "from own import Args\nfrom transformers import").replace(
             "TrainingArguments,))", "TrainingArguments, Args))"), "cfg.yaml", "lr: 1", ""),
