@@ -502,9 +502,40 @@ def _shells() -> Iterator[tuple[str, Try]]:
     )
 
 
+def _typed() -> Iterator[tuple[str, Try]]:
+    """Flags as people type them."""
+    files = {"te.yaml": TE, "ao.yaml": AO, "train.py": PLAIN}
+    trainer = {**files, "train.py": programs.FLAGS}
+    base = "--output_dir out --max_steps 1 --report_to none --per_device_train_batch_size 4"
+    launch = f"accelerate launch --config_file te.yaml train.py {base}"
+    for name, words in (
+        ("bf16-alone", "--bf16"),
+        ("no-bf16", "--no_bf16"),
+        ("bf16-eq", "--bf16=false"),
+        ("tf32-off", "--tf32 False"),
+        ("eval", "--do_train True --eval_strategy no"),
+        ("unknown", "--use_flash_attn True"),
+    ):
+        yield f"typed-hf-{name}", Try(f"{launch} {words}", trainer)
+    yield "typed-launch-typo", Try("accelerate launch --config te.yaml train.py", files)
+    yield "typed-launch-mp-eq", Try("accelerate launch --mixed-precision=fp8 train.py", files)
+    yield "typed-python-launch", Try("python -m accelerate.commands.launch --config_file ao.yaml train.py", files)
+    recipe = {**files, "r.yaml": SFT}
+    yield "typed-trl-attn", Try("trl sft --config r.yaml --attn_implementation flash_attention_2", recipe)
+    yield "typed-trl-liger-flag", Try("trl sft --config r.yaml --use_liger_kernel", recipe)
+
+
 def everything() -> Iterator[tuple[str, Try]]:
     """All of them, each with what it is called."""
-    kinds = (_files_of_parsers(), _lengths(), _missing_packages(), _compiling(), _deepspeed_of_factories(), _shells())
+    kinds = (
+        _files_of_parsers(),
+        _lengths(),
+        _missing_packages(),
+        _compiling(),
+        _deepspeed_of_factories(),
+        _shells(),
+        _typed(),
+    )
     for made in kinds:
         yield from made
 
