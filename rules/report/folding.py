@@ -17,7 +17,7 @@ from fp8check.rules.report.terminal import COMMAND, HANG, JOINED, KEPT, RESET
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     _Part = tuple[str, str, str, str]  # what paints, a mark, spaces, a text: one of them is there
 
@@ -74,10 +74,10 @@ class _Word:
 
     __slots__ = ("columns", "gap", "hangs", "in_command", "pieces")
 
-    def __init__(self, gap: int, *, hangs: bool, in_command: bool) -> None:
+    def __init__(self, gap: int, pieces: Sequence[str], columns: int, *, hangs: bool, in_command: bool) -> None:
         self.gap = gap
-        self.pieces: list[str] = []
-        self.columns = 0
+        self.pieces = pieces
+        self.columns = columns
         self.hangs = hangs
         self.in_command = in_command
 
@@ -131,32 +131,32 @@ class _Reader:
 
     def __init__(self, parts: Iterable[_Part]) -> None:
         self.kept = ""
-        word = _Word(0, hangs=False, in_command=False)
-        self.words = [word]
+        self.words: list[_Word] = []
         before: list[str] = []
         quotes: _Quotes | None = None
+        pieces: list[str] = []
+        gap, columns, hangs = 0, 0, False
         for paint, mark, space, text in parts:
             if mark == KEPT:
-                self.kept = "".join(before)
-                word = _Word(0, hangs=False, in_command=quotes is not None)
-                self.words = [word]
+                self.kept, self.words = "".join(before), []
+                pieces, gap, columns, hangs = [], 0, 0, False
             elif mark == COMMAND:
-                quotes, word.in_command = _Quotes(), True
+                quotes = _Quotes()
             elif mark:
-                word.hangs = True
+                hangs = True
             elif space and (quotes is None or quotes.closed):
-                if word.pieces:
-                    word = _Word(len(space), hangs=False, in_command=quotes is not None)
-                    self.words.append(word)
-                else:
-                    word.gap += len(space)
+                if pieces:
+                    self.words.append(_Word(gap, pieces, columns, hangs=hangs, in_command=quotes is not None))
+                    pieces, gap, columns, hangs = [], 0, 0, False
+                gap += len(space)
             else:
                 shown = space or text.replace(JOINED, " ")
-                word.pieces.append(paint or shown)
-                word.columns += cells(shown)
+                pieces.append(paint or shown)
+                columns += cells(shown)
                 if quotes is not None:
                     quotes.read_all(shown)
             before.append(paint or space or text)
+        self.words.append(_Word(gap, pieces, columns, hangs=hangs, in_command=quotes is not None))
 
 
 class _Folded:
@@ -172,7 +172,8 @@ class _Folded:
         self._paint = ""  # what has begun, and not ended
         self._begin(self._left)
         if not self._kept and words[0].gap > width // 2:  # it stands below a column that is far to the right
-            words[0].gap = width // 2
+            first = words[0]
+            words[0] = _Word(width // 2, first.pieces, first.columns, hangs=first.hangs, in_command=first.in_command)
         for word, following in zip(words, [*words[1:], None], strict=True):
             self._place(word, is_last=following is None)
         self._end()
