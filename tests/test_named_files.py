@@ -400,7 +400,7 @@ def test_a_flag_of_a_script_that_names_no_json(folder: Path) -> None:
         ("llamafactory-cli train conf/sft.yaml", "conf/sft.yaml"),
         ("accelerate launch -m llamafactory.launcher sft.yaml", "sft.yaml"),
         ("trl sft --config sft.yaml", "sft.yaml"),
-        ("trl sft --config=sft.yml", "sft.yml"),
+        ("python -m trl.scripts.sft --config sft.yml", "sft.yml"),
         ("axolotl train sft.yaml -- --config_file accel.yaml", "sft.yaml"),
     ],
 )

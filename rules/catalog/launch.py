@@ -536,7 +536,7 @@ def trl_config_is_bf16(launch: Launch, requested: Requested) -> Iterator[Found]:
 # What is true of each.
 _NAMED_ONCE = {
     "accelerate-config-twice": "the Accelerate file is named once: in this file, or on the command line",
-    "accelerate-config-by-equals": "with a blank it is taken: --accelerate_config FILE",
+    "accelerate-config-by-equals": "with a blank in the place of the equals sign it is taken",
     "accelerate-config-null": "without the entry no file is named",
 }
 
@@ -548,15 +548,16 @@ _NAMED_ONCE = {
     'trl 1.16.0 cli/accelerate_config.py " not in launch_args": --accelerate_config is a word of its own',
     "ran trl 1.16.0 [command trl-file-config-twice-1.16]: SystemExit",
     "ran trl 1.16.0 [command trl-sft-config-by-equals-1.16]: SystemExit",
+    "ran trl 1.16.0 [command third-trl-config-equals]: SystemExit, of --config=FILE",
     "ran trl 1.16.0 [command trl-file-config-null-1.16]: ValueError",
     claims=("ends",),
 )
 def trl_config_not_taken(outcome: Outcome) -> Iterator[Found]:
-    """An Accelerate file that is named to TRL's command in a way that it does not take.
+    """A file that is named to TRL's command in a way that it does not take.
 
     Why it hurts: TRL makes --config_file of the first --accelerate_config, the file's own key before the command's
     flag, and hands what is left on to accelerate launch, which has no such flag and ends. With an equals sign TRL does
-    not see it. Null in the file is taken for the name None.
+    not see it, and not its own --config either. Null in the file is taken for the name None.
 
     Example: `trl sft --config cfg.yaml --accelerate_config accel.yaml`, where cfg.yaml has `accelerate_config: fsdp2`.
 
@@ -566,8 +567,9 @@ def trl_config_not_taken(outcome: Outcome) -> Iterator[Found]:
     if error is None:
         return
     (named,) = error.because
+    which = "its own" if str(named.value).startswith("--config=") else "the Accelerate"
     yield Found(
-        "TRL's command does not take the Accelerate file as it is named",
+        f"TRL's command does not take {which} file as it is named",
         place=named,
         label=f"{error.type}: {error.message}",
         fact=_NAMED_ONCE[error.code],

@@ -234,6 +234,15 @@ def file_told(site: Site) -> Iterator[Action]:
     yield Action(site.why, launch=f" {command} ".replace(f" {word} ", f" {flag} {word} ").strip())
 
 
+def with_a_blank(site: Site) -> Iterator[Action]:
+    """A flag that the trainer's command takes as a word of its own alone, without the equals sign."""
+    command, error = site.command, site.outcome.error
+    glued = error.because[0].origin.flag if error is not None and error.because else None
+    if command is None or glued is None or f" {command} ".count(f" {glued} ") != 1:
+        return
+    yield Action(site.why, launch=f" {command} ".replace(f" {glued} ", f" {glued.replace('=', ' ', 1)} ").strip())
+
+
 def without_word(command: str | None, word: str) -> str | None:
     """The command without a word; None where it does not stand there once."""
     if command is None or f" {command} ".count(f" {word} ") != 1:

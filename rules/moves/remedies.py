@@ -103,7 +103,7 @@ _BY_CODE: Mapping[str, Moves] = {
     "unknown-launcher-flag": (entries.renamed, entries.refused_gone, launching.flags_off),
     "command-refuses-flag": (entries.refused_gone, launching.flags_off),
     "accelerate-config-twice": (entries.refused_gone, launching.with_the_file),
-    "accelerate-config-by-equals": (launching.with_the_file,),
+    "accelerate-config-by-equals": (launching.with_a_blank, launching.with_the_file),
     "accelerate-config-null": (entries.refused_gone, launching.with_the_file),
     "command-is-no-script": (launching.file_told, *_LAUNCH),
     "script-refuses-words": (launching.words_gone, launching.flags_off),
