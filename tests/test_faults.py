@@ -109,7 +109,14 @@ RUNS = {
             "fsdp.json": '{"fsdp_version": 1}',
             "node.json": facts(),
         },
-        ("train.yaml", "--no-config", "--facts", "node.json", "--launch", "torchrun -m trl.scripts.sft --config train.yaml"),
+        (
+            "train.yaml",
+            "--no-config",
+            "--facts",
+            "node.json",
+            "--launch",
+            "torchrun -m trl.scripts.sft --config train.yaml",
+        ),
     ),
     "a DeepSpeed file that the Accelerate file names": Run(
         {
