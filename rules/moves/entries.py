@@ -42,6 +42,23 @@ def _meant(site: Site) -> list[tuple[Setting, str]]:
     ]
 
 
+def value_meant(site: Site) -> Iterator[Action]:
+    """The choice that was evidently meant, in the place of one that an argument does not have; `no` without quotes."""
+    from fp8check.rules.releases.argument_values import CHOICES  # few runs have such a value
+    from fp8check.rules.releases.similar import nearest
+
+    error = site.outcome.error
+    if error is None or error.flag not in CHOICES:
+        return
+    for setting in error.because:
+        choices = CHOICES[error.flag].values
+        word = str(setting.origin.flag).split()[-1].rpartition("=")[2] if setting.origin.flag else str(setting.value)
+        meant = "no" if setting.value is False and "no" in choices else nearest(word.lower(), choices)
+        if meant is not None:
+            written = site.write(setting, meant)
+            yield from site.act(written or site.in_training((error.flag, meant)))
+
+
 def refused_gone(site: Site) -> Iterator[Action]:
     """Keys that a loader does not know, all of them gone; what has another name now is renamed."""
     if _meant(site):

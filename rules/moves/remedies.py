@@ -87,6 +87,7 @@ _BY_CODE: Mapping[str, Moves] = {
     "bias-of-head": (steps.head_called, *_BACKEND, *_STACK),
     "unknown-config-key": (entries.refused_gone, *_STACK),
     "unknown-training-key": (entries.renamed, entries.refused_gone, launching.words_gone, *_STACK),
+    "value-not-taken": (entries.value_meant, entries.refused_gone),
     "wrong-keyword": (entries.refused_gone,),
     **dict.fromkeys(
         ("package-missing", "unknown-attention", "dynamo-twice"), (entries.refused_gone, launching.flags_off)

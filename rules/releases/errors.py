@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         "fp16-and-bf16",
         "trainer-without-deepspeed",
         "unknown-training-key",
+        "value-not-taken",
         "package-missing",
         "unknown-attention",
         "accelerate-too-old",

@@ -6,7 +6,7 @@ from fp8check.rules.releases import behaviors
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.releases.versions import at_least, parsed
 from fp8check.rules.settings.script import ARGUMENTS as CLASSES
-from fp8check.rules.settings.script import WRITTEN_OUT
+from fp8check.rules.settings.script import WRITTEN_OUT, Unevaluated
 from fp8check.rules.settings.values import Origin, Setting, Undecided
 from fp8check.rules.trainers.data import AcceleratorArguments, HandedOver, is_no_argument, names
 from fp8check.rules.trainers.training import Training
@@ -167,6 +167,7 @@ class HuggingFace(Training):
         self.check_file(stack, environment)
         _check_arguments(script, stack)
         self._check_peft(stack)
+        self._check_values()
         handed = self._training_arguments(stack, environment)
         if script.parsed is not None:
             self._check_parser(script.parsed, stack)
@@ -192,6 +193,33 @@ class HuggingFace(Training):
             flags = [word for setting in refused for word in str(setting.origin.flag).split()]
             text = f"Some specified arguments are not used by the HfArgumentParser: {flags}"
             raise PredictedError("unknown-training-key", "arguments", "ValueError", text, tuple(refused))
+
+    def _check_values(self) -> None:
+        """What TrainingArguments are given and do not take: no choice of theirs, no number.
+
+        A flag is refused by argparse, what a file says by TrainingArguments.__post_init__ (executed with 4.57.1 and
+        5.23.0), which makes no number of a text: FP908. axolotl has names of its own.
+
+        Raises:
+            PredictedError: it is refused.
+        """
+        flags = [
+            (name, setting)
+            for name, setting in self.top.settings()
+            if not setting.is_later and setting.origin.flag is not None and setting.origin.flag.startswith("--")
+        ]
+        if flags:
+            from fp8check.rules.releases.argument_values import refused_word  # most runs have their arguments in a file
+
+            for name, setting in flags:
+                text = refused_word(name, str(setting.origin.flag))
+                if text:
+                    raise PredictedError("value-not-taken", "arguments", "SystemExit", text, (setting,), flag=name)
+        for name, setting in self.top.settings(CHOSEN if self.name != "axolotl" else ()):
+            by_flag = setting.origin.flag is not None and setting.origin.flag.startswith("--")
+            if not by_flag and _is_no_choice(name, setting):
+                self.rest_on()
+                raise _no_choice(name, setting)
 
     def _check_parser(self, parsed: Parsed, stack: Stack) -> None:
         """What the script's parser ends at, once it has made its classes (executed with 4.57.1 and 5.23.0).
@@ -444,6 +472,23 @@ _OF_ACCELERATOR_CONFIG = frozenset(
 )
 
 
+# What is one of a few words, and what is refused where it is none: nearly every file has one of these.
+CHOSEN = ("eval_strategy", "logging_strategy", "save_strategy", "hub_strategy", "lr_scheduler_type", "optim")
+
+
+def _is_no_choice(name: str, setting: Setting) -> bool:
+    from fp8check.rules.releases.argument_values import CHOICES  # as few files as may be
+
+    return not setting.is_later and setting.value is not None and setting.value not in CHOICES[name].values
+
+
+def _no_choice(name: str, setting: Setting) -> PredictedError:
+    from fp8check.rules.releases.argument_values import CHOICES
+
+    text = f"{setting.value} is not a valid {CHOICES[name].kind}"
+    return PredictedError("value-not-taken", "arguments", "ValueError", text, (setting,), flag=name)
+
+
 def _check_arguments(script: Script, stack: Stack) -> None:
     """A script that makes a Trainer's arguments by a keyword that the class has no more, or never had.
 
@@ -471,6 +516,8 @@ def _check_arguments(script: Script, stack: Stack) -> None:
                 place = setting._replace(origin=setting.origin._replace(code=call.name))
                 text = f"{call.name}.__init__() got an unexpected keyword argument '{name}'"
                 raise PredictedError("unknown-training-key", "arguments", "TypeError", text, (place,), flag=name)
+            elif name in CHOSEN and not isinstance(setting.value, Unevaluated) and _is_no_choice(name, setting):
+                raise _no_choice(name, setting)
         given = call.keywords.get("accelerator_config")
         for name in given.value if given is not None and isinstance(given.value, dict) else ():
             if name not in _OF_ACCELERATOR_CONFIG:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.tools.conformance.commands import programs
+from tests.tools.conformance.commands import first_tries, programs
 from tests.tools.conformance.commands.second_tries import (
     AO,
     AXOLOTL,
@@ -525,6 +525,44 @@ def _typed() -> Iterator[tuple[str, Try]]:
     yield "typed-trl-liger-flag", Try("trl sft --config r.yaml --use_liger_kernel", recipe)
 
 
+def _values() -> Iterator[tuple[str, Try]]:
+    """Values that the training arguments do not take: on the command line, in files, in a script."""
+    files = {"te.yaml": TE, "ao.yaml": AO, "train.py": programs.FLAGS}
+    base = "--output_dir out --report_to none --per_device_train_batch_size 4"
+    for name, words in (
+        ("optim", "--max_steps 1 --optim adamw_8bits"),
+        ("scheduler", "--max_steps 1 --lr_scheduler_type cosin"),
+        ("save", "--max_steps 1 --save_strategy=never"),
+        ("eval", "--max_steps 1 --eval_strategy sometimes"),
+        ("steps", "--max_steps one"),
+        ("rate", "--max_steps 1 --learning_rate fast"),
+        ("whole", "--max_steps 1 --save_total_limit 4.2"),
+        ("switch", "--max_steps 1 --bf16 maybe"),
+        ("switch-1", "--max_steps 1 --bf16 1"),
+        ("epochs", "--max_steps 1 --num_train_epochs 2.5"),
+    ):
+        yield f"value-hf-{name}", Try(f"accelerate launch --config_file te.yaml train.py {base} {words}", files)
+    recipe = {"te.yaml": TE, "ao.yaml": AO}
+    for name, entries in (
+        ("save-no", {"save_strategy": False}),
+        ("eval-no", {"eval_strategy": False}),
+        ("optim", {"optim": "adamw_torch_fuse"}),
+        ("scheduler", {"lr_scheduler_type": "Cosine"}),
+    ):
+        mine = {**recipe, "r.yaml": {**SFT, **entries}}
+        yield f"value-trl-{name}", Try("trl sft --config r.yaml --accelerate_config ao.yaml", mine)
+    for name, stack in (("lf4", FACTORY_4), ("lf5", FACTORY_5)):
+        for what, entries in (
+            ("save-no", {"save_strategy": False}),
+            ("optim", {"optim": "adamw_torch_8bits"}),
+            ("scheduler", {"lr_scheduler_type": "cosine_decay"}),
+        ):
+            yield f"value-{name}-{what}", factory(stack, **entries)
+    for name, keywords in (("optim", "optim='adam'"), ("save", "save_strategy='never'"), ("good", "optim='sgd'")):
+        script = first_tries.TRAINER.format(keywords=keywords)
+        yield f"value-script-{name}", Try("python train.py", {**recipe, "train.py": script})
+
+
 def everything() -> Iterator[tuple[str, Try]]:
     """All of them, each with what it is called."""
     kinds = (
@@ -535,6 +573,7 @@ def everything() -> Iterator[tuple[str, Try]]:
         _deepspeed_of_factories(),
         _shells(),
         _typed(),
+        _values(),
     )
     for made in kinds:
         yield from made

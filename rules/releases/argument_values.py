@@ -1,0 +1,75 @@
+"""What TrainingArguments take for some of their arguments: one of a few words, a number, yes or no."""
+
+from __future__ import annotations
+
+from fp8check.rules.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Choice(Record):
+    """What an argument may be.
+
+    Attributes:
+        kind: the class that says so, by which the error calls it.
+        values: the words, in the order of the class.
+    """
+
+    kind: str
+    values: tuple[str, ...]
+
+
+_OPTIMIZERS = """
+    adamw_hf adamw_torch adamw_torch_fused adamw_torch_xla adamw_torch_npu_fused adamw_apex_fused adafactor
+    adamw_anyprecision adamw_torch_4bit ademamix sgd adagrad adamw_bnb_8bit adamw_8bit ademamix_8bit lion_8bit
+    lion_32bit paged_adamw_32bit paged_adamw_8bit paged_ademamix_32bit paged_ademamix_8bit paged_lion_32bit
+    paged_lion_8bit rmsprop rmsprop_bnb rmsprop_bnb_8bit rmsprop_bnb_32bit galore_adamw galore_adamw_8bit
+    galore_adafactor galore_adamw_layerwise galore_adamw_8bit_layerwise galore_adafactor_layerwise lomo adalomo
+    grokadamw schedule_free_adamw schedule_free_sgd adamw_torch_8bit schedule_free_radam apollo_adamw
+    apollo_adamw_layerwise stable_adamw
+"""
+_SCHEDULERS = """
+    linear cosine cosine_with_restarts polynomial constant constant_with_warmup inverse_sqrt
+    reduce_lr_on_plateau cosine_with_min_lr cosine_warmup_with_min_lr warmup_stable_decay greedy
+"""
+# In any release from 4.45.2 to 5.24.0 (training_args.py, trainer_utils.py).
+CHOICES: Mapping[str, Choice] = {
+    "eval_strategy": Choice("IntervalStrategy", ("no", "steps", "epoch")),
+    "logging_strategy": Choice("IntervalStrategy", ("no", "steps", "epoch")),
+    "save_strategy": Choice("SaveStrategy", ("no", "steps", "epoch", "best")),
+    "hub_strategy": Choice("HubStrategy", ("end", "every_save", "checkpoint", "all_checkpoints")),
+    "lr_scheduler_type": Choice("SchedulerType", tuple(_SCHEDULERS.split())),
+    "optim": Choice("OptimizerNames", tuple(_OPTIMIZERS.split())),
+}
+_WHOLE = frozenset(
+    (
+        *("max_steps", "per_device_train_batch_size", "per_device_eval_batch_size"),
+        *("gradient_accumulation_steps", "dataloader_num_workers", "save_total_limit"),
+    )
+)
+_REAL = frozenset(("learning_rate", "weight_decay", "num_train_epochs", "max_grad_norm"))
+_SWITCHES = frozenset(("bf16", "fp16", "tf32", "gradient_checkpointing", "torch_compile", "packing"))
+_YES_OR_NO = frozenset(("yes", "true", "t", "y", "1", "no", "false", "f", "n", "0"))  # hf_argparser.py string_to_bool
+
+
+def refused_word(name: str, flag: str) -> str:
+    """What argparse says of a flag with a value that it does not take; "" where it takes it, or there is none."""
+    words = flag.replace("=", " ", 1).split()
+    if len(words) != 2:
+        return ""
+    value, option = words[1], f"--{name}/--{name.replace('_', '-')}" if "_" in name else f"--{name}"
+    if name in CHOICES:
+        return "" if value in CHOICES[name].values else f"argument {option}: invalid choice: {value!r}"
+    if name in _SWITCHES:
+        is_one = value.lower() in _YES_OR_NO
+        return "" if is_one else f"argument {option}: Truthy value expected: got {value}"
+    if name not in _WHOLE and name not in _REAL:
+        return ""
+    kind = int if name in _WHOLE else float
+    try:
+        kind(value)
+    except ValueError:
+        return f"argument {option}: invalid {kind.__name__} value: {value!r}"
+    return ""
