@@ -176,8 +176,9 @@ def test_who_has_no_way_to_fp8_is_not_sent_to_bf16_where_there_is_none(folder: P
 def test_a_check_says_that_fix_may_take_another_way_than_it_had_time_to_find(folder: Path) -> None:
     from fp8check.rules.checking.planning import plans_for
 
-    (folder / "a.yaml").write_text(f"{FACTORY.format(model='Qwen/Qwen2.5-1.5B')}fp8_backend: torchao\n")
-    request = Request((given("llamafactory-cli train a.yaml"),))
+    text = "model_name_or_path: Qwen/Qwen2.5-1.5B\noutput_dir: out\nper_device_train_batch_size: 2\ndataset_name: a/b\n"
+    (folder / "a.yaml").write_text(f"{text}mixed_precision: fp8\n")
+    request = Request((given("trl sft --config a.yaml"),))
     (found,) = plans_for(request, check_request(request), asked=False).values()
     header = next(lines(found, Style(on=False)))
     assert header == "what to do (one way; fp8check plan looks for a better one, which fix --goal takes)"
