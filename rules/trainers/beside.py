@@ -24,7 +24,14 @@ _ATTENTION = frozenset(
         *("eager_paged", "sdpa_paged", "paged_attention", "auto"),
     ]
 )
-_OF_BITSANDBYTES = ("8bit", "bnb", "paged_")  # training_args.py OptimizerNames
+# training_args.py OptimizerNames, by what trainer.py asks for; adamw_torch_8bit is torchao's, galore_adamw_8bit GaLore's.
+_OF_BITSANDBYTES = frozenset(
+    [
+        *("adamw_bnb_8bit", "adamw_8bit", "paged_adamw_32bit", "paged_adamw_8bit", "ademamix", "ademamix_8bit"),
+        *("paged_ademamix_32bit", "paged_ademamix_8bit", "lion_8bit", "lion_32bit", "paged_lion_32bit"),
+        *("paged_lion_8bit", "rmsprop_bnb", "rmsprop_bnb_8bit", "rmsprop_bnb_32bit"),
+    ]
+)
 _FLASH = {
     "flash_attention_2": ("flash_attn", "FlashAttention2"),
     "flash_attention_3": ("flash_attn_3", "FlashAttention3"),
@@ -67,7 +74,7 @@ def check_trainer(run: Run, stack: Stack) -> None:
     training = run.training
     optimizer = training.get("optim")
     name = optimizer.value if optimizer is not None and not optimizer.is_later else None
-    if isinstance(name, str) and any(one in name for one in _OF_BITSANDBYTES) and stack.has("bitsandbytes") is False:
+    if isinstance(name, str) and name in _OF_BITSANDBYTES and stack.has("bitsandbytes") is False:
         text = "You need to install `bitsandbytes` in order to use bitsandbytes optimizers"
         type_ = "ImportError" if stack.does(behaviors.Transformers.WANTS_BITSANDBYTES) else "ValueError"
         raise PredictedError("package-missing", "step", type_, text, (optimizer,))
@@ -111,6 +118,7 @@ def _check_attention(run: Run, stack: Stack, stage: Stage) -> None:
         and "|" not in name
         and run.script.source is None
     ):
+        run.training.rest_on()
         text = f'Specified `attn_implementation="{name}"` is not supported.'
         raise PredictedError("unknown-attention", stage, "ValueError", text, (written,))
 
