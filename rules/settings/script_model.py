@@ -69,6 +69,10 @@ def model_of(sources: Sequence[ScriptSource]) -> dict[str, Setting]:
     return {**loaded, **_as_loaded(loads, sources)}
 
 
+# A word that is called, of which something is taken, or that gets another name; not the module of an import.
+_TAKEN = r"(?<!from )\b(\w+)(?:\s*[(.]|\s+as\b)"
+
+
 def said(sources: Sequence[ScriptSource]) -> dict[str, Setting]:
     """All that a script with an Accelerator of its own says: also whether it trains adapters, and compiles its model.
 
@@ -77,7 +81,7 @@ def said(sources: Sequence[ScriptSource]) -> dict[str, Setting]:
     """
     settings = {**model_of(sources), **batches_of(sources), **checkpointing_of(sources)}
     for one in sources:
-        if any(name.partition(".")[0] == "peft" and is_used(one, name) for name in one.imports):
+        if is_used(one, *(name for name in one.imports if name.partition(".")[0] == "peft")):
             settings.setdefault("use_peft", Setting(True, Origin(code=one.path)))
             settings.update(_wraps(one))
         word = next((word for word in _COMPILES if word in one.text), None)
@@ -87,13 +91,15 @@ def said(sources: Sequence[ScriptSource]) -> dict[str, Setting]:
     return settings
 
 
-def is_used(source: ScriptSource, imported: str) -> bool:
-    """Whether a script calls what it imports, or takes something of it; by another name it may."""
-    from re import search
+def is_used(source: ScriptSource, *imported: str) -> bool:
+    """Whether a script calls one of what it imports, or takes something of it; by another name it may."""
+    if not imported:
+        return False
+    from re import findall
 
-    name = imported.rpartition(".")[2]
-    lines = [line for line in source.text.splitlines() if name in line and not line.lstrip().startswith("#")]
-    return any(search(rf"\b{name}\s*[(.]|\b{name}\s+as\b", line.replace(f"from {name}.", "")) for line in lines)
+    names = {name.rpartition(".")[2] for name in imported}
+    lines = (line for line in source.text.splitlines() if not line.lstrip().startswith("#"))
+    return any(word in names for line in lines for word in findall(_TAKEN, line))
 
 
 def _wraps(source: ScriptSource) -> dict[str, Setting]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import warnings
 from bisect import bisect_right
+from collections import Counter
 from functools import lru_cache
 
 from fp8check.rules.reading.source import Source
@@ -125,7 +126,8 @@ class _Reader:
         self._units: list[int] = []
         self._changes: dict[str, list[tuple[int, set[int]]]] = {}
         self._fallbacks = {id(made) for node in nodes if isinstance(node, ast.If) for made in _made_for_none(node)}
-        self._retried = {id(call) for node in nodes if isinstance(node, ast.Try) for call in _retried(node)}
+        tries = any(isinstance(node, ast.Try) for node in nodes)
+        self._retried = {id(call) for call in _retried(nodes[0])} if tries else set()
         self._conditional = _conditional(nodes)
         # Accelerator().process_index: asked, and thrown away.
         self._peeked = {id(node.value) for node in nodes if isinstance(node, ast.Attribute) and node.attr != "prepare"}
@@ -521,16 +523,36 @@ def _names_in(test: ast.expr) -> list[str]:
 _CATCHING = ("TypeError", "Exception", "BaseException")
 
 
-def _retried(node: ast.Try) -> Iterator[ast.Call]:
+def _retried(tree: ast.AST) -> Iterator[ast.Call]:
     """The calls of a `try` that are made in another way where they end in a TypeError."""
-    caught = [one for one in node.handlers if one.type is None or any(name in _CATCHING for name in _names(one.type))]
-    again = {name for one in caught[:1] for call in _calls_in(one.body) for name in _names(call.func)}
-    if again:
-        yield from (call for call in _calls_in(node.body) if not again.isdisjoint(_names(call.func)))
+    again: Counter[str] = Counter()  # what the handlers around the place call
+    pending: list[ast.AST | tuple[Iterable[str], int]] = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, tuple):
+            again.update(dict.fromkeys(*node))
+            continue
+        if isinstance(node, ast.Call) and any(again[name] > 0 for name in _names(node.func)):
+            yield node
+        if not isinstance(node, ast.Try):
+            pending.extend(ast.iter_child_nodes(node))
+            continue
+        caught = [
+            one for one in node.handlers if one.type is None or any(name in _CATCHING for name in _names(one.type))
+        ]
+        names = {name for one in caught[:1] for call in _calls_in(one.body) for name in _names(call.func)}
+        pending += [*node.handlers, *node.orelse, *node.finalbody, (names, -1), *node.body, (names, 1)]
 
 
 def _calls_in(body: Sequence[ast.stmt]) -> Iterator[ast.Call]:
-    return (node for one in body for node in ast.walk(one) if isinstance(node, ast.Call))
+    """The calls in these statements, but not in a `try` among them, which is looked at itself."""
+    pending: list[ast.AST] = [*body]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Call):
+            yield node
+        if not isinstance(node, ast.Try):
+            pending.extend(ast.iter_child_nodes(node))
 
 
 def _names(node: ast.expr) -> list[str]:

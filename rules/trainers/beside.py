@@ -24,7 +24,7 @@ _ATTENTION = frozenset(
         *("eager_paged", "sdpa_paged", "paged_attention", "auto"),
     ]
 )
-# training_args.py OptimizerNames, by what trainer.py asks for; adamw_torch_8bit is torchao's, galore_adamw_8bit GaLore's.
+# training_args.py OptimizerNames; adamw_torch_8bit is one of torchao, galore_adamw_8bit one of GaLore.
 _OF_BITSANDBYTES = frozenset(
     [
         *("adamw_bnb_8bit", "adamw_8bit", "paged_adamw_32bit", "paged_adamw_8bit", "ademamix", "ademamix_8bit"),

@@ -159,6 +159,14 @@ def derived(n: int) -> str:
     return "".join(f"class A{number + 1}(A{number}): ...\n" for number in range(n))
 
 
+def tries(n: int) -> str:
+    """Calls that ninety `try` stand around, each of which makes one in its handler."""
+    depth = 90
+    opened = "".join(f"{level * ' '}try:\n" for level in range(depth))
+    closed = "".join(f"{level * ' '}except TypeError:\n{level * ' '} f()\n" for level in reversed(range(depth)))
+    return f"{opened}{depth * ' '}x = ({n * 'f(), '})\n{closed}Accelerator()\n"
+
+
 def scripts(n: int) -> Case:
     """Scripts among the files, each of which is a run."""
     text = f"{SCRIPT}Accelerator(mixed_precision='fp8')\n".encode()
@@ -714,6 +722,13 @@ FAMILIES: tuple[Family, ...] = (
     ),
     # Scripts
     Family("statements", 3_000, script(lambda n: lines(n, "x{} = {}\n") + "Accelerator()\n")),
+    Family("tries in tries", 5_000, script(tries)),
+    Family("calls under conditions", 3_000, script(lambda n: lines(n, "if x{}:\n    Accelerator(cpu={})\n"))),
+    Family(
+        "imports of PEFT",
+        4_000,
+        script(lambda n: lines(n, "from peft import A{}\n") + "from transformers import Trainer\nTrainer().train()\n"),
+    ),
     Family("Accelerators", 1_500, script(lambda n: n * "Accelerator(mixed_precision='fp8')\n")),
     Family(
         "calls of prepare",
