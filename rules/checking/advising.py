@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 
 JUDGED = 40  # runs that are judged at most for the helps of one check: some 50 ms
 OF_MANY = 100  # of one of more files than are kept in memory
-# What counts as one run more, for to edit and judge it takes as long: characters of files and command, findings of a
-# report, variables of the environment.
+# What counts as one run more, for to edit and judge it takes as long: characters of files and command, of a script that
+# the command starts, findings of a report, variables of the environment.
 A_RUN_MORE = 1_000
+A_SCRIPT_MORE = 10_000
 FINDINGS_MORE = 25
 VARIABLES_MORE = 250
 PLAN = "`fp8check plan` looks for all steps"
@@ -104,7 +105,7 @@ class Advisor:
         """The report of the one run of a part, with its helps."""
         if not is_to_be_advised((report,)):
             return report
-        self._of_report = _cost_of_report(report)
+        self._of_report = _cost_of_report(report, part)
         proofs, words = _Proofs(self, part, report), Words(report.documents)
         told = tuple(_with_help(finding, proofs, words) for finding in report.findings)
         return self.looked_behind(part, report)._replace(findings=told)
@@ -113,7 +114,7 @@ class Advisor:
         """The report of the one run of a part, with what its errors hide."""
         if not is_to_be_advised((report,)):
             return report
-        self._of_report = _cost_of_report(report)
+        self._of_report = _cost_of_report(report, part)
         later, hiding = ((), unseen(report)) if self._is_spent else behind(part, report, self._afresh, self._affords)
         later = tuple(finding for finding in later if finding.rule in self._selected)
         return report._replace(later=later, hiding=hiding)
@@ -176,10 +177,13 @@ def _cost(documents: Sequence[Document], launch: str | None) -> int:
     return 1 + (sum(len(document.text) for document in documents) + len(launch or "")) // A_RUN_MORE
 
 
-def _cost_of_report(report: Examined) -> int:
-    """Runs of a usual size that such a report costs more to make: facts may have thousands of variables."""
+def _cost_of_report(report: Examined, part: RunRequest) -> int:
+    """Runs of a usual size that such a report costs more to make: facts may have thousands of variables, and a command
+    may start a long script, which is followed anew for each."""
     variables = report.inputs.run.facts.variables or ()
-    return len(report.findings) // FINDINGS_MORE + len(variables) // VARIABLES_MORE
+    given = {document.path for document in part.documents}
+    followed = sum(len(document.text) for document in report.documents if document.path not in given)
+    return len(report.findings) // FINDINGS_MORE + len(variables) // VARIABLES_MORE + followed // A_SCRIPT_MORE
 
 
 def _with_help(finding: Finding, proofs: _Proofs, words: Words) -> Finding:

@@ -121,6 +121,8 @@ class Trials:
         if len(self._reports) > MOST_RUNS:
             return Tries((), _TOO_LARGE)
         before, number = self._reports[at], 0
+        if sum(len(one.text) for one in before.documents) > LONGEST:
+            return Tries((), _TOO_LARGE)  # of a script, too, which the command starts
         effects: list[Effect] = []
         longer = max(0, len(self._part.launch or "") - _A_RUN)  # than a command of usual length
         left = MOST_COST // sum(map(_cost, self._part.documents), longer + _A_RUN * len(self._reports))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from fp8check.rules.record import Record
 from fp8check.rules.settings.values import Later, Origin, Setting, SettingLater, Undecided
 
@@ -59,6 +61,9 @@ ARGUMENTS = (
 PARSERS = ("HfArgumentParser", "TrlParser")
 # Calls after which a variable of Accelerate comes too late: they read the environment.
 READERS = ("Accelerator", *ARGUMENTS)
+
+
+_KEPT = 16  # scripts of which what is asked often is kept
 
 
 class Unevaluated(Record):
@@ -263,14 +268,16 @@ class ScriptSource(Record):
 
     def named(self, *names: str) -> tuple[Call, ...]:
         """The calls of these names."""
+        by_name = _by_name(_Same(self.calls))
+        there = [name for name in names if name in by_name]
+        if len(there) < 2:
+            return by_name[there[0]] if there else ()
         return tuple(call for call in self.calls if call.name in names)
 
     @property
     def accelerator(self) -> Call | None:
         """The call that makes the Accelerator; None where there is none, or several that differ in what matters."""
-        made = self.named("Accelerator")
-        deciding = _deciding(made[0]) if made else ()
-        return made[0] if made and all(_deciding(one) == deciding for one in made[1:]) else None
+        return _only_accelerator(_Same(self.calls))
 
     @property
     def dynamo(self) -> Setting | None:
@@ -521,11 +528,48 @@ def _environment(source: ScriptSource, maker: Call | None) -> dict[str, Setting]
     return variables
 
 
+class _Same:
+    """The calls of a script, known by what they are: rules ask for them again and again, and to look through thousands
+    each time, be it for their hash, took most of a check."""
+
+    __slots__ = ("calls",)
+
+    def __init__(self, calls: tuple[Call, ...]) -> None:
+        self.calls = calls
+
+    def __hash__(self) -> int:
+        return id(self.calls)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.calls is other.calls
+
+
+@lru_cache(maxsize=_KEPT)
+def _by_name(same: _Same) -> Mapping[str, tuple[Call, ...]]:
+    found: dict[str, list[Call]] = {}
+    for call in same.calls:
+        found.setdefault(call.name, []).append(call)
+    return {name: tuple(calls) for name, calls in found.items()}
+
+
+@lru_cache(maxsize=_KEPT)
+def _only_accelerator(same: _Same) -> Call | None:
+    made = _by_name(same).get("Accelerator", ())
+    deciding = _deciding(made[0]) if made else ()
+    return made[0] if made and all(_deciding(one) == deciding for one in made[1:]) else None
+
+
+_DECIDING = ("mixed_precision", "kwargs_handlers", "**", *PLUGINS)
+
+
 def _deciding(maker: Call) -> tuple[object, ...]:
-    """What of a call of Accelerator decides over FP8 and the distribution, to be compared: the precision first."""
-    keywords = (maker.keywords.get(name) for name in ("mixed_precision", "kwargs_handlers", "**", *PLUGINS))
-    values = (None if one is None else one.value for one in keywords)
-    return (*(one.text if isinstance(one, Unevaluated) else one for one in values), maker.positional is None)
+    """What of a call of Accelerator decides over FP8 and the distribution, to be compared: the precision first.
+
+    It is asked of each of thousands of calls, again and again.
+    """
+    given = maker.keywords
+    values = [given[name].value if name in given else None for name in _DECIDING]
+    return (*[one.text if isinstance(one, Unevaluated) else one for one in values], maker.positional is None)
 
 
 def _comes_to(precision: object) -> str:
