@@ -485,3 +485,21 @@ def test_the_default_file_of_another_machine_is_not_known(folder: Path) -> None:
     write.write_text("distributed_type: 'NO'\nnum_processes: 1\n")
     (made,) = assemble(documents, facts, launch=launch)
     assert unread(made) == []  # homes are shared on most clusters
+
+
+@pytest.mark.parametrize("command", ["trl sft --config l.yaml", "llamafactory-cli train l.yaml"])
+def test_a_training_file_that_holds_no_mapping(command: str, folder: Path) -> None:
+    (folder / "l.yaml").write_text("- a\n- b\n")
+    (made,) = assemble([], Facts(), launch=parse_launch(command))
+    assert ("training", "l.yaml", "it holds no mapping") in unread(made)
+
+
+def test_a_file_of_keys_of_ones_own_that_a_scripts_parser_reads(folder: Path) -> None:
+    """It was said not to be there, where most of its keys are known to nobody."""
+    own = "".join(f"own_{number}: 1\n" for number in range(10))
+    (folder / "r.yaml").write_text(f"model_name_or_path: a/b\n{own}")
+    script = "from trl import SFTConfig, TrlParser\np = TrlParser((SFTConfig,))\np.parse_args_and_config()\n"
+    launch = parse_launch("python s.py --config r.yaml")
+    (made,) = assemble([], Facts(), launch=launch, script=("s.py", script.encode()))
+    assert unread(made) == []
+    assert made.run.training.path == "r.yaml"

@@ -425,10 +425,12 @@ def _known_to_neither(run: Run, error: PredictedError) -> Iterator[Found]:
     from fp8check.rules.releases.training_arguments import MEANT
 
     through = run.launch.through
+    names = {(setting.origin.span, setting.origin.flag): name for name, setting in run.training.top.settings()}
+    known = (*sorted(run.training.known), *LAUNCHER_FLAGS)
     for place in error.because:
-        name = next((name for name, setting in run.training.top.settings() if setting == place), error.flag)
+        name = names.get((place.origin.span, place.origin.flag), error.flag)
         meant = MEANT.get(name)
-        near = None if meant is not None else suggested(name, (*sorted(run.training.known), *LAUNCHER_FLAGS))
+        near = None if meant is not None else suggested(name, known)
         yield Found(
             f"neither {through} nor accelerate launch knows {name if place.origin.flag is None else f'--{name}'}",
             place=place,

@@ -330,19 +330,29 @@ def training_file(launch: Launch, script: Script | None, *, follow: bool) -> Unr
     unread = next((_changed("training", one, None, launch).unread for one in named if launch.changed(one)), None)
     if unread is not None:
         return unread._replace(decides=True)
-    source = None if script is None else script.source
-    parses = source is not None and source.parsers and any(word in source.text for word in _READS)
-    if registry.by_command(launch) is None and not parses:
+    if registry.by_command(launch) is None and not parses_file(script):
         return None
     name = next(iter(named), None)
     if name is None:
         return None
     if follow:
         try:
-            read(name)
+            root = read(name).root
         except Unreadable as error:
             return _unread("training", name, error, None)._replace(decides=True)
+        if root is None or root.kind != "map":
+            return Unread(
+                "training", name, "it holds no mapping", None, f"fp8check once {name} holds one", decides=True
+            )
+        why, command = "no training file that is known here", "--trainer with the name of the one that reads it"
+        return Unread("training", name, why, None, command, decides=True)
     return _absent("training", name, None)._replace(decides=True)
+
+
+def parses_file(script: Script | None) -> bool:
+    """Whether a script has a trainer's parser read the file that its command names."""
+    source = None if script is None else script.source
+    return source is not None and bool(source.parsers) and any(word in source.text for word in _READS)
 
 
 def trainings_named(launch: Launch, *, read_by_command: bool = True) -> list[str]:

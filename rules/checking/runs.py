@@ -16,6 +16,7 @@ from fp8check.rules.checking.named import (
     model_of,
     names_of,
     other_files,
+    parses_file,
     script_file,
     shipped,
     training_file,
@@ -180,7 +181,8 @@ def _named_training(launch: Launch, by_kind: ByKind, trainer: str | None, starte
             document = read(name, trainer=trainer)
         except reading.Unreadable:
             continue  # what has to be there is among the unread ones (named.training_file)
-        if document.kind == "training" or trainer is not None or started.by_command:
+        is_told = trainer is not None or started.by_command or parses_file(started.script)
+        if document.kind == "training" or (is_told and document.root is not None and document.root.kind == "map"):
             return (document,)
     return ()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.edits.action import ABSENT, Action, Assign
+from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.moves.options import option_of, with_option
 from fp8check.rules.outcome.processes import machines
 from fp8check.rules.record import Record
@@ -136,6 +137,8 @@ class Site(Record):
         """
         options = [assign for assign in action.assigns if assign.file == COMMAND]
         launch = action.launch
+        if len(options) * len(launch or self.command or "") > MOST_REWRITTEN:
+            raise Unfixable("it would take too long to write so many options of the command")
         for assign in options:
             launch = with_option(self.command if launch is None else launch, assign.path[0], assign.value)
         assigns = tuple(assign for assign in action.assigns if assign.file != COMMAND)
@@ -155,6 +158,9 @@ class Site(Record):
         """These keys gone from the training file, as far as it has them."""
         top = self.trainer.top
         return self.in_training(*((key, ABSENT) for key in keys if key is not None and key in top))
+
+
+MOST_REWRITTEN = 1_000_000  # characters of a command that is written anew for each option: a third of a second
 
 
 def without_words(assigns: list[Assign]) -> list[Assign]:

@@ -6,7 +6,7 @@ from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Literal
 
     from fp8check.rules.reading.kind import Kind, Shape
@@ -31,6 +31,14 @@ class Detection(Record):
     place: int
     tells: Callable[[Shape], bool]
     kind: Kind
+
+
+MOST_SAID = 20  # names in a message: one of thousands is said at each of them
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words as Python writes a list of them, the first of very many."""
+    return f"{[*words]}" if len(words) <= MOST_SAID else f"{[*words[:MOST_SAID]]}"[:-1] + ", ...]"
 
 
 def names(text: str) -> frozenset[str]:

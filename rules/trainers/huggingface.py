@@ -8,7 +8,7 @@ from fp8check.rules.releases.versions import at_least, parsed
 from fp8check.rules.settings.script import ARGUMENTS as CLASSES
 from fp8check.rules.settings.script import WRITTEN_OUT, Unevaluated
 from fp8check.rules.settings.values import Origin, Setting, Undecided
-from fp8check.rules.trainers.data import AcceleratorArguments, HandedOver, is_no_argument, names
+from fp8check.rules.trainers.data import AcceleratorArguments, HandedOver, is_no_argument, listed, names
 from fp8check.rules.trainers.training import Training
 
 TYPE_CHECKING = False
@@ -191,7 +191,7 @@ class HuggingFace(Training):
         refused = [setting for _, setting in never if setting.origin.flag is not None]
         if refused:
             flags = [word for setting in refused for word in str(setting.origin.flag).split()]
-            text = f"Some specified arguments are not used by the HfArgumentParser: {flags}"
+            text = f"Some specified arguments are not used by the HfArgumentParser: {listed(flags)}"
             raise PredictedError("unknown-training-key", "arguments", "ValueError", text, tuple(refused))
 
     def _check_values(self) -> None:
@@ -245,9 +245,9 @@ class HuggingFace(Training):
         }
         names = unknown(parsed.classes, parsed.own, written, stack)
         if names:
-            text = f"Some keys are not used by the HfArgumentParser: {sorted(names)}"
+            text = f"Some keys are not used by the HfArgumentParser: {listed(sorted(names))}"
             if parsed.parser == "TrlParser":
-                text = f"Unknown arguments from config file: {[f'--{name}' for name in names]}"
+                text = f"Unknown arguments from config file: {listed([f'--{name}' for name in names])}"
             because = tuple(written[name] for name in names)
             raise PredictedError("unknown-training-key", "arguments", "ValueError", text, because)
 
@@ -263,7 +263,8 @@ class HuggingFace(Training):
         strange = dict(one for one in parsed.flags if not any(name.startswith(one[0]) for name in spelled))
         names = unknown(parsed.classes, parsed.own, strange, stack)
         if names:
-            text = f"Some specified arguments are not used by the HfArgumentParser: {[strange[name] for name in names]}"
+            words = listed([strange[name] for name in names])
+            text = f"Some specified arguments are not used by the HfArgumentParser: {words}"
             because = tuple(Setting(strange[name], Origin(flag=strange[name])) for name in names)
             raise PredictedError("unknown-training-key", "arguments", "ValueError", text, because)
 

@@ -10,7 +10,7 @@ from fp8check.rules.releases.readers import OF_ACCELERATE, STILL
 from fp8check.rules.releases.versions import at_least, parsed
 from fp8check.rules.settings.launch import Launch
 from fp8check.rules.settings.values import Origin, Setting, Undecided, is_filled_in
-from fp8check.rules.trainers.data import Detection, HandedOver, Tokens, count, exact, names, varying
+from fp8check.rules.trainers.data import Detection, HandedOver, Tokens, count, exact, listed, names, varying
 from fp8check.rules.trainers.huggingface import ARGUMENTS, HuggingFace, with_precision
 from fp8check.rules.trainers.training import number_of
 from fp8check.rules.trainers.transformers import dtype_of_checkpoint
@@ -337,7 +337,7 @@ class LlamaFactory(HuggingFace):
         unknown += [name for name, setting in self.top.settings() if name not in self.known and _is_bare(name, setting)]
         allowed = environment.get("ALLOW_EXTRA_ARGS")
         if unknown and (allowed is None or str(allowed.value).lower() not in _YES):
-            text = f"Some keys are not used by the HfArgumentParser: {sorted(unknown)}"
+            text = f"Some keys are not used by the HfArgumentParser: {listed(sorted(unknown))}"
             because = tuple(self.get(name) for name in unknown)
             raise PredictedError("unknown-training-key", "arguments", "ValueError", text, because)
         fp8, bits = self.switched_on("fp8"), self.get("quantization_bit")

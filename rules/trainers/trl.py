@@ -9,7 +9,7 @@ from fp8check.rules.releases.versions import parsed
 from fp8check.rules.settings.launch import LAUNCHER_FLAGS, SWITCHES, Launch
 from fp8check.rules.settings.script import LOADER
 from fp8check.rules.settings.values import Origin, Section, Setting, Undecided
-from fp8check.rules.trainers.data import Detection, HandedOver, Tokens, count, exact, has_share, names, varying
+from fp8check.rules.trainers.data import Detection, HandedOver, Tokens, count, exact, has_share, listed, names, varying
 from fp8check.rules.trainers.huggingface import ARGUMENTS, HuggingFace
 from fp8check.rules.trainers.transformers import dtype_of_checkpoint, loaded_dtype
 
@@ -439,7 +439,7 @@ class Trl(HuggingFace):
         names = unknown(classes, ("config",), flags, stack)
         if names:
             words = [word for name in names for word in str(flags[name].value).split()]
-            text = f"Some specified arguments are not used by the HfArgumentParser: {words}"
+            text = f"Some specified arguments are not used by the HfArgumentParser: {listed(words)}"
             because = tuple(flags[name] for name in names)
             raise PredictedError("unknown-training-key", "arguments", "ValueError", text, because)
 

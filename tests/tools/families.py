@@ -178,6 +178,24 @@ def launch(make: Callable[[int], str]) -> Callable[[int], Case]:
     return lambda n: run(options=(*UNSEEN, "--launch", make(n)))
 
 
+PARSES = (
+    "from trl import SFTConfig, SFTTrainer, TrlParser\np = TrlParser((SFTConfig,))\n"
+    "(a,) = p.parse_args_and_config()\nSFTTrainer(args=a).train()\n"
+)
+
+
+def trl(command: str) -> Callable[[int], Case]:
+    """A command that reads a file of keys that it does not know."""
+    return lambda n: Case(
+        {
+            "train.yaml": ("model_name_or_path: a/b\n" + lines(n, "own_key_{}: 1\n")).encode(),
+            "train.py": PARSES.encode(),
+        },
+        ("train.yaml",),
+        (*UNSEEN, "--launch", command),
+    )
+
+
 STARTED = "accelerate launch --config_file accel.yaml train.py\n"
 
 
@@ -685,6 +703,9 @@ FAMILIES: tuple[Family, ...] = (
     Family("launchers in launchers", 300, launch(lambda n: n * "torchrun --no_python " + "python train.py")),
     Family("begun flags of torchrun", 700, launch(lambda n: "torchrun " + n * "--nproc=1 " + "train.py")),
     Family("placeholders of a launch command", 700, launch(lambda n: "python train.py " + n * "<a b> ")),
+    Family("flags that TRL's command does not know", 500, launch(lambda n: "trl sft " + words(n, "--z{} 1", " "))),
+    Family("keys that TRL's command does not know", 1_000, trl("trl sft --config train.yaml")),
+    Family("keys that a script's parser does not know", 1_000, trl("python train.py --config train.yaml")),
     Family("switches of python", 1_500, launch(lambda n: "python " + n * "-u " + "train.py")),
     Family("a long word of a launch command", 6_000, launch(lambda n: f"accelerate launch train.py {n * 'w'}")),
     Family("quotes of a launch command", 1_500, launch(lambda n: "accelerate launch train.py " + n * "'a' ")),
