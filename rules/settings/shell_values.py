@@ -254,7 +254,9 @@ class Expander:
                 return [later(piece.text, "a shell has filled it in before")]
             start = piece.start + 1 if self._script.text.startswith("'", piece.start) else piece.start
             return [(Part(piece.text, -1 if self._is_within else start, word.start),)]
-        # What is written out counts, wherever it goes.
+        # What is written out counts, wherever it goes; what is too much is not even made.
+        if self._left[0] < 0:
+            return [later("${...}", "it is longer than anybody writes", many=True)]
         return [self._bounded(value) for value in self._filled_in(piece)]
 
     def _filled_in(self, piece: Piece) -> list[Value]:

@@ -647,6 +647,11 @@ FAMILIES: tuple[Family, ...] = (
             {"run.sh": b"trl sft --config cfg.yaml\n", "cfg.yaml": f"x: {n * 'a '}\ny: [\n".encode()}, ("run.sh",)
         ),
     ),
+    Family(
+        "an array, written out again and again",
+        500,
+        shell(lambda n: f"a=({words(500, 'w{}', ' ')})\n" + n * 'x="${a[@]}"\n'),
+    ),
     Family("files that a script changes first", 1_500, shell(lambda n: lines(n, "sed -i s/a/b/ f{}.yaml\n"))),
     Family(
         "files that a script writes between its launch lines",
