@@ -63,6 +63,8 @@ PARSERS = ("HfArgumentParser", "TrlParser")
 READERS = ("Accelerator", *ARGUMENTS)
 
 
+# Keywords that all calls of a script together are given by mappings; of what is spread behind them nothing is known.
+MOST_SPREAD = 20_000
 _KEPT = 16  # scripts of which what is asked often is kept
 
 

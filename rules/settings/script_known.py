@@ -14,6 +14,7 @@ from fp8check.rules.settings.script import (
     ARGUMENTS,
     DECIDING,
     HANDLERS,
+    MOST_SPREAD,
     OTHER_HANDLERS,
     PARSERS,
     PLUGIN_CLASSES,
@@ -157,6 +158,7 @@ class _Refining:
 
     def __init__(self, source: ScriptSource, followed: Followed) -> None:
         self._source, self._followed = source, followed
+        self._left = 5 * MOST_SPREAD
         text = Source(source.path, source.text)
         self._text = text
         self._seen = {text.offset_of(*place): seen for place, seen in followed.seen.items()}
@@ -209,6 +211,9 @@ class _Refining:
             call = call._replace(perhaps=False)
         first = seen[0].made
         if any(one.made.keywords.keys() != first.keywords.keys() for one in seen[1:]) or not first.whole:
+            return call
+        self._left -= len(first.keywords)
+        if self._left < 0:
             return call
         keywords = {name: self._keyword(call, name, seen) for name in first.keywords}
         written = {name: one for name, one in call.keywords.items() if name != "**" and not is_perhaps(one)}

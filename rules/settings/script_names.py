@@ -153,8 +153,10 @@ class Names:
         return None if value is None else (value, tuple(self._keys.get(name, ())))
 
     def _held(self, name: str, user: ast.Call) -> ast.expr | None:
-        others = [call for call in self._passed.get(name, ()) if call is not user and not _only_looks(call)]
-        return None if others or name in self._changed else self.value(name)
+        if name in self._changed:
+            return None
+        others = any(call is not user and not _only_looks(call) for call in self._passed.get(name, ()))
+        return None if others else self.value(name)
 
     def dotted(self, expression: ast.expr) -> tuple[str, ...]:
         """All that an expression may name, each with its module; a part that is made while the script runs is "?".

@@ -14,7 +14,7 @@ from itertools import islice
 
 from fp8check.rules.record import Record
 from fp8check.rules.settings import script_calls
-from fp8check.rules.settings.script import HANDLERS, Made
+from fp8check.rules.settings.script import HANDLERS, MOST_SPREAD, Made
 from fp8check.rules.settings.script_files import FilePath, Opened
 from fp8check.rules.settings.script_fp8 import is_word
 from fp8check.rules.settings.script_mains import command_name
@@ -177,6 +177,7 @@ class Follower:
         self._file = ""  # whose statements are followed
         self._scopes: dict[str, Scope] = {}  # of the modules
         self._watched = watched
+        self._spread_left = MOST_SPREAD
         self._steps = 0
         self._depth = 0
         self._maybe = 0  # how many unknown conditions and loops lie around
@@ -803,8 +804,11 @@ class Follower:
                 keywords[keyword.arg] = value
                 continue
             held = self.held(value)
-            whole = whole and isinstance(held, dict)
-            keywords.update({str(name): one for name, one in held.items()} if isinstance(held, dict) else {})
+            if isinstance(held, dict) and self._spread_left > 0:
+                self._spread_left -= len(held)
+                keywords.update({str(name): one for name, one in held.items()})
+            else:
+                whole = False
         name = self._class_of(called)
         if name:
             return self._made(name, node, keywords, positional, whole)

@@ -13,6 +13,7 @@ from fp8check.rules.settings import script_fp8, script_options, script_trainers
 from fp8check.rules.settings.script import (
     ARGUMENTS,
     HANDLERS,
+    MOST_SPREAD,
     OTHER_HANDLERS,
     PARSERS,
     READERS,
@@ -124,6 +125,7 @@ class _Reader:
         self._command_line = script_options.NOTHING
         self._forms = Forms(self._names, self._is_option)
         self._units: list[int] = []
+        self._spread_left = MOST_SPREAD
         self._changes: dict[str, list[tuple[int, set[int]]]] = {}
         self._fallbacks = {id(made) for node in nodes if isinstance(node, ast.If) for made in _made_for_none(node)}
         tries = any(isinstance(node, ast.Try) for node in nodes)
@@ -248,8 +250,12 @@ class _Reader:
             keyword.arg: self._setting(keyword.value, keyword) for keyword in node.keywords if keyword.arg is not None
         }
         for spread in (keyword.value for keyword in node.keywords if keyword.arg is None):
-            written, filled = self._spread(spread, node)
             text, origin = ast.unparse(spread), Origin(span=self._span(spread))
+            if self._spread_left < 0:
+                keywords["**"] = Setting(Unevaluated(text), origin)
+                continue
+            written, filled = self._spread(spread, node)
+            self._spread_left -= len(written or ()) + len(filled)
             for key in filled:
                 perhaps = key not in (written or ())
                 keywords.setdefault(key, Setting(Unevaluated(f"{text}[{key!r}]", perhaps=perhaps), origin))

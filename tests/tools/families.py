@@ -748,6 +748,11 @@ FAMILIES: tuple[Family, ...] = (
     ),
     # Scripts
     Family("statements", 3_000, script(lambda n: lines(n, "x{} = {}\n") + "Accelerator()\n")),
+    Family(
+        "a mapping, given again and again",
+        300,
+        script(lambda n: f"k = dict({words(500, 'a{}=1')})\n" + n * "Accelerator(**k)\n"),
+    ),
     Family("tries in tries", 5_000, script(tries)),
     Family("calls under conditions", 3_000, script(lambda n: lines(n, "if x{}:\n    Accelerator(cpu={})\n"))),
     Family(
