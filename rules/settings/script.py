@@ -64,7 +64,7 @@ READERS = ("Accelerator", *ARGUMENTS)
 
 
 # Keywords that all calls of a script together are given by mappings; of what is spread behind them nothing is known.
-MOST_SPREAD = 20_000
+MOST_SPREAD = 5_000
 _KEPT = 16  # scripts of which what is asked often is kept
 
 
