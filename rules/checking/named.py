@@ -324,8 +324,12 @@ def _files_of(module: str) -> tuple[str, str]:
 _READS = ("TrlParser", "parse_yaml_file", "parse_json_file")
 
 
-def training_file(launch: Launch, script: Script | None, *, follow: bool) -> Unread | None:
-    """The training file that a trainer's command, or a script by a trainer's parser, reads, neither given nor found."""
+def training_file(launch: Launch, script: Script | None, others: Sequence[Document], *, follow: bool) -> Unread | None:
+    """The training file that a trainer's command, or a script by a trainer's parser, reads, neither given nor found.
+
+    Args:
+        others: the files of the run that are no training files.
+    """
     named = trainings_named(launch)
     unread = next((_changed("training", one, None, launch).unread for one in named if launch.changed(one)), None)
     if unread is not None:
@@ -335,18 +339,18 @@ def training_file(launch: Launch, script: Script | None, *, follow: bool) -> Unr
     name = next(iter(named), None)
     if name is None:
         return None
-    if follow:
+    document = next((one for one in others if _same_name(one.path, name)), None)
+    if document is None and follow:
         try:
-            root = read(name).root
+            document = read(name)
         except Unreadable as error:
             return _unread("training", name, error, None)._replace(decides=True)
-        if root is None or root.kind != "map":
-            return Unread(
-                "training", name, "it holds no mapping", None, f"fp8check once {name} holds one", decides=True
-            )
-        why, command = "no training file that is known here", "--trainer with the name of the one that reads it"
-        return Unread("training", name, why, None, command, decides=True)
-    return _absent("training", name, None)._replace(decides=True)
+    if document is None:
+        return _absent("training", name, None)._replace(decides=True)
+    if document.root is None or document.root.kind != "map":
+        return Unread("training", name, "it holds no mapping", None, f"fp8check once {name} holds one", decides=True)
+    why, command = "no training file that is known here", "--trainer with the name of the one that reads it"
+    return Unread("training", name, why, None, command, decides=True)
 
 
 def parses_file(script: Script | None) -> bool:

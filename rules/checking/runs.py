@@ -171,9 +171,13 @@ def _accelerate_of(by_kind: ByKind, launch: Launch | None, facts: Facts, *, foll
     return accelerate_file(launch, facts, follow=follow)
 
 
+def _of_other_kinds(by_kind: ByKind) -> tuple[Document, ...]:
+    return (*by_kind.accelerate, *by_kind.deepspeed, *by_kind.other)
+
+
 def _named_training(launch: Launch, by_kind: ByKind, trainer: str | None, started: _Started) -> tuple[Document, ...]:
     """The training file that the command names, where none was given; none where it cannot be read."""
-    given = {os.path.basename(one.path) for one in (*by_kind.accelerate, *by_kind.deepspeed, *by_kind.other)}
+    given = {os.path.basename(one.path) for one in _of_other_kinds(by_kind)}
     for name in trainings_named(launch, read_by_command=False):
         if os.path.basename(name) in given or launch.changed(name):
             continue
@@ -286,7 +290,9 @@ def _assembled(training: Document | None, common: _Common) -> Assembled:
     if settings.is_huggingface and script is not None and script.source is not None:
         script = Script.beside_trainer(script, script.source, _parsed(script.source, launch, training))
     model, model_unread = model_of(settings, by_kind.model, facts, follow=follow)
-    named_only = None if training is not None else training_file(launch, started.script, follow=follow)
+    named_only = (
+        None if training is not None else training_file(launch, started.script, _of_other_kinds(by_kind), follow=follow)
+    )
     others = other_files(settings, config, launch, by_kind.other, follow=follow)
     beside = (common.accelerate.unread, deepspeed.unread, model_unread, fsdp.unread, named_only)
     unread = _unread_of(launch, (*beside, *others, *started.unread))
