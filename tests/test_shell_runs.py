@@ -750,6 +750,11 @@ def test_a_precision_that_is_filled_in_later_is_undecided(
         ("./run.sh te.yaml", ["te.yaml"]),
         ("CONFIG=te.yaml nohup bash run.sh", ["te.yaml"]),
         ("bash run.sh a.yaml b.yaml", ["a.yaml"]),
+        ("timeout 60 zsh -o pipefail run.sh te.yaml | tee log", ["te.yaml"]),
+        ("source run.sh te.yaml", ["te.yaml"]),
+        # Of several commands the one that launches counts, and not what is written in the script before it.
+        ("bash run.sh te.yaml || accelerate launch --config_file other.yaml train.py", ["other.yaml"]),
+        ("bash run.sh x;accelerate launch --config_file other.yaml train.py", ["other.yaml"]),
     ],
 )
 def test_a_command_that_starts_a_shell_script_hands_it_its_arguments(
@@ -761,3 +766,13 @@ def test_a_command_that_starts_a_shell_script_hands_it_its_arguments(
     (tmp_path / "train.py").write_text("from accelerate import Accelerator\nAccelerator()\n")
     runs = runs_of(Request((RunRequest((), Facts(), command),)))
     assert [one.run.launch.config_file for one in runs] == files
+
+
+@pytest.mark.parametrize("command", ["env -i bash run.sh", "ssh host bash run.sh", "bash run.sh; bash run.sh"])
+def test_a_shell_script_that_starts_elsewhere_or_twice_is_undecided(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run.sh").write_text("accelerate launch train.py\n")
+    (one,) = runs_of(Request((RunRequest((), Facts(), command),)))
+    assert one.run.launch.unknown

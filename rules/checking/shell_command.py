@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
-
 from fp8check.rules.record import Record
+from fp8check.rules.settings.command import split
+from fp8check.rules.settings.launch import HERE, LaunchError
+from fp8check.rules.settings.wrapper_data import ShellScript
+from fp8check.rules.settings.wrappers import unwrap
 from fp8check.rules.trainers.detect import read
 
 TYPE_CHECKING = False
@@ -13,9 +15,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.reading import Document
 
-_SHELLS = ("bash", "sh", "dash", "source", ".")
-_PASSED_BY = ("nohup", "time", "exec", "env")
-_ENDS = (">", "<", "|", "&", ";", "2>", "1>")  # what stands behind one is no argument
+_BY_THIS_SHELL = ("source", ".")
 
 
 class Started(Record):
@@ -32,36 +32,29 @@ class Started(Record):
 
 
 def started(command: str) -> Started | None:
-    """The shell script that a command starts; None where it starts another program, or the script cannot be read."""
+    """The shell script that a command starts; None where it starts another program, or the script cannot be read.
+
+    None also where it is one of several commands, or its wrappers change more than its variables: what starts is
+    undecided then (Launch.unknown).
+    """
     try:
-        words = shlex.split(command)
-    except ValueError:
+        variables, words = split(command)
+        if not words:
+            return None
+        inside = unwrap(words, variables)
+        if inside.words[0] in _BY_THIS_SHELL:
+            inside = inside._replace(words=inside.words[1:])
+        elif not inside.words[0].endswith(".sh"):
+            return None
+    except ShellScript as script:
+        inside = script.inside
+    except LaunchError:
         return None
-    variables: dict[str, str] = {}
-    while words and (words[0] in _PASSED_BY or _is_assignment(words[0])):
-        name, equals, value = words.pop(0).partition("=")
-        if equals:
-            variables[name] = value
-    by_shell = bool(words) and words[0].rpartition("/")[2] in _SHELLS
-    words = words[by_shell:]
-    while by_shell and words and words[0].startswith("-") and "c" not in words[0] and words[0] != "-o":
-        words.pop(0)
-    if not words or words[0].startswith("-") or not (by_shell or words[0].endswith(".sh")):
+    if not inside.words or inside.surroundings != HERE:
         return None
-    document = _read(words[0])
-    if document is None:
-        return None
-    arguments = []
-    for word in words[1:]:
-        if word.startswith(_ENDS):
-            break
-        arguments.append(word)
-    return Started(document, tuple(arguments), variables)
-
-
-def _is_assignment(word: str) -> bool:
-    name, equals, _ = word.partition("=")
-    return bool(equals) and name.isidentifier()
+    name, *arguments = inside.words
+    document = _read(name)
+    return None if document is None else Started(document, tuple(arguments), inside.variables)
 
 
 def _read(path: str) -> Document | None:

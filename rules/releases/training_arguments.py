@@ -7,11 +7,13 @@ Each stands below the first release without it that was looked at: the fields of
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from fp8check.rules.releases.versions import at_least
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from fp8check.rules.releases.stack import Stack
 
@@ -211,6 +213,12 @@ NAMES = frozenset(
     [name for names in _OF_TRANSFORMERS.values() for name in names]
     + [name for table in _OF_TRL.values() for names in table.values() for name in names]
 )
+
+
+def begins_one(beginning: str, words: Sequence[str]) -> bool:
+    """Whether one of these words, in order, begins so: argparse takes a flag that is cut short."""
+    at = bisect_left(words, beginning)
+    return at < len(words) and words[at].startswith(beginning)
 
 
 def unknown(classes: Iterable[str], own: Container[str], names: Iterable[str], stack: Stack) -> list[str]:

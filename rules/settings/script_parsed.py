@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 
+from fp8check.rules.record import Record
 from fp8check.rules.settings.script import PARSERS, Parsed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from fp8check.rules.settings.script import ScriptSource
 
@@ -37,11 +39,10 @@ def parsed(source: ScriptSource, words: Sequence[str], path: str | None) -> Pars
     parser = next((name for name in reversed(PARSERS) if source.named(name)), None)
     if parser is None or not source.parsers:
         return None
-    try:
-        tree = ast.parse(source.text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    defined = _classes_of(source.text)
+    if defined is None:
         return None
-    own = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+    own = dict(defined)
     packages = {name.rpartition(".")[2] for name in source.imports if name.startswith(("transformers.", "trl."))}
     classes: list[str] = []
     fields: set[str] = set()
@@ -53,14 +54,36 @@ def parsed(source: ScriptSource, words: Sequence[str], path: str | None) -> Pars
                 return None
             classes.append(name)
             continue
-        node = own.pop(name)
-        fields.update(_fields(node))
-        for base in node.bases:
-            last = base.attr if isinstance(base, ast.Attribute) else base.id if isinstance(base, ast.Name) else ""
-            waiting.extend([last] if last not in ("object", "ABC", "") else [])
+        one = own.pop(name)
+        fields.update(one.annotated)
+        waiting.extend(base for base in one.bases if base not in ("object", "ABC", ""))
     strict = _is_strict(parser, source.text, path)
     given = words if _takes_all(source.text) else ()
     return Parsed(parser, tuple(classes), frozenset(fields), strict, _word(given), _flags(given))
+
+
+class _Class(Record):
+    """A class of the script itself, by what it annotates and the last names of its bases."""
+
+    annotated: tuple[str, ...]
+    bases: tuple[str, ...]
+
+
+@lru_cache(maxsize=16)  # a plan tries hundreds of commands and files with one script
+def _classes_of(text: str) -> Mapping[str, _Class] | None:
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    return {
+        node.name: _Class(tuple(_fields(node)), tuple(map(_last, node.bases)))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    }
+
+
+def _last(base: ast.expr) -> str:
+    return base.attr if isinstance(base, ast.Attribute) else base.id if isinstance(base, ast.Name) else ""
 
 
 def _fields(node: ast.ClassDef) -> list[str]:

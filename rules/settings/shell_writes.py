@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from fp8check.rules.reading.kind import SHELLS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -43,7 +45,6 @@ _BEHIND: Mapping[str, tuple[str, ...]] = {
     "j2": ("-o",),
     "gomplate": ("-o", "--out"),
 }
-_SHELLS = ("bash", "sh", "dash", "zsh", "ksh")
 # What stands in front of a command and leaves its files the same.
 _IN_FRONT = ("sudo", "doas", "env", "nice", "ionice", "time", "timeout", "nohup", "command", "exec", "srun", "stdbuf")
 
@@ -52,12 +53,12 @@ def files_written(words: Sequence[str]) -> Iterator[str]:
     """The names of the files that a command writes or changes, as far as its words tell; redirections apart."""
     if words and os.path.basename(words[0]) in _IN_FRONT:
         names = [os.path.basename(word) for word in words]
-        known = (_IN_PLACE, _TO_THE_LAST, _COPIERS, _BEHIND, _SHELLS, ("dd",))
+        known = (_IN_PLACE, _TO_THE_LAST, _COPIERS, _BEHIND, SHELLS, ("dd",))
         start = next((at for at, name in enumerate(names) if any(name in table for table in known)), len(names))
         words = words[start:]
     if not words:
         return
-    if os.path.basename(words[0]) in _SHELLS:
+    if os.path.basename(words[0]) in SHELLS:
         yield from _written_by_shell(words)
         return
     name, arguments = os.path.basename(words[0]), words[1:]

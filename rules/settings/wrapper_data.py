@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.record import Record
-from fp8check.rules.settings.launch import HERE
+from fp8check.rules.settings.launch import HERE, Unclear
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +31,18 @@ class Inside(Record):
     def around(self, **changed: object) -> Inside:
         """The same command in other surroundings."""
         return self._replace(surroundings=self.surroundings._replace(**changed))
+
+
+class ShellScript(Unclear):
+    """A shell script that is started.
+
+    Attributes:
+        inside: its words are the script and its arguments.
+    """
+
+    def __init__(self, message: str, inside: Inside) -> None:
+        super().__init__(message)
+        self.inside = inside
 
 
 class Given(Record):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fp8check.rules.settings.command import split
 from fp8check.rules.settings.launch import Elsewhere, NotARun, Unclear
 from fp8check.rules.settings.values import whole_number
+from fp8check.rules.settings.wrapper_data import ShellScript
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -240,7 +241,8 @@ def shell(inside: Inside, given: Given) -> Inside:
     """`bash -c TEXT`: a command line of its own."""
     if not given.has("-c"):
         script = next((word for word in inside.words if not word.startswith("-")), "SCRIPT")
-        raise Unclear(f"{given.name} starts a shell script: fp8check {script} checks the launch lines in it")
+        text = f"{given.name} starts a shell script: fp8check {script} checks the launch lines in it"
+        raise ShellScript(text, inside)
     if not inside.words:
         raise NotARun(f"{given.name} -c starts nothing")
     return _text(inside, inside.words[0])

@@ -13,7 +13,7 @@ from fp8check.rules.trainers.training import Training
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from fp8check.rules.models import ModelShape
     from fp8check.rules.releases.accelerate_enums import DistributedType
@@ -256,11 +256,11 @@ class HuggingFace(Training):
         """A flag that none of the classes has, and that is not the beginning of one that they have."""
         if not parsed.flags:
             return
-        from fp8check.rules.releases.training_arguments import FIELDS, unknown
+        from fp8check.rules.releases.training_arguments import FIELDS, begins_one, unknown
 
         fields = parsed.own.union(*(FIELDS.get(name, ()) for name in parsed.classes))
         spelled = sorted({*fields, *(f"no_{field}" for field in fields), "config", "help"})
-        strange = dict(one for one in parsed.flags if not _begins_one(one[0], spelled))
+        strange = dict(one for one in parsed.flags if not begins_one(one[0], spelled))
         names = unknown(parsed.classes, parsed.own, strange, stack)
         if names:
             words = listed([strange[name] for name in names])
@@ -471,14 +471,6 @@ _OF_ACCELERATOR_CONFIG = frozenset(
         *("gradient_accumulation_kwargs", "use_configured_state"),
     ]
 )
-
-
-def _begins_one(beginning: str, words: Sequence[str]) -> bool:
-    """Whether one of these words, in order, begins so."""
-    from bisect import bisect_left  # few scripts have a parser
-
-    at = bisect_left(words, beginning)
-    return at < len(words) and words[at].startswith(beginning)
 
 
 # What is one of a few words, and what is refused where it is none: nearly every file has one of these.

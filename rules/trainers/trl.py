@@ -99,15 +99,15 @@ def _used(script: Script) -> frozenset[str]:
 
 def _unknown_flags(launch: Launch, classes: tuple[str, ...]) -> dict[str, Setting]:
     """The flags of a command that are none of its script's, nor the beginning of one."""
-    from fp8check.rules.releases.training_arguments import FIELDS, NAMES  # few runs are by the command
+    from fp8check.rules.releases.training_arguments import FIELDS, NAMES, begins_one  # few runs are by the command
     from fp8check.rules.trainers.arguments import options
 
     fields = {field for name in classes for field in FIELDS[name]}
-    spelled = {*fields, *(f"no_{field}" for field in fields)}
+    spelled = sorted({*fields, *(f"no_{field}" for field in fields)})
     return {
         name: Setting(word, Origin(flag=word))
         for name, _, word in options(launch.arguments)
-        if name in NAMES or not any(one.startswith(name) for one in spelled)
+        if name in NAMES or not begins_one(name, spelled)
     }
 
 
