@@ -298,13 +298,20 @@ class Document:
 
     def as_kind(self, kind: Kind) -> Document:
         """The same file, taken for something else: whoever runs it knows better than its keys tell."""
+        return self._copy(kind, self.problems)
+
+    def with_problems(self, problems: Sequence[Problem]) -> Document:
+        """The same file, as if these alone stood in it."""
+        return self._copy(Kind(self.kind, self.dialect, self.loader), problems)
+
+    def _copy(self, kind: Kind, problems: Sequence[Problem]) -> Document:
         return Document(
             self.path,
             self.text,
             self.format,
             self.root,
             loader=self.loader,
-            problems=self.problems,
+            problems=problems,
             bom=self.bom,
             kind=kind,
             libyaml=self.libyaml,

@@ -5,17 +5,13 @@ from __future__ import annotations
 from fp8check.rules.edits.fix import Fix
 from fp8check.rules.edits.text_edits import text_edits
 from fp8check.rules.edits.unfixable import Unfixable
-from fp8check.rules.reading.kind import Kind
-from fp8check.rules.reading.nodes import Document
 from fp8check.rules.record import Record
 from fp8check.rules.repair.apply import edited
 from fp8check.rules.settings.edits import delete
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from fp8check.rules.reading.nodes import Problem
+    from fp8check.rules.reading import Document
 
 
 class Once(Record):
@@ -46,18 +42,4 @@ def without_twice(document: Document) -> tuple[Document, Once] | None:
     except Unfixable:
         return None
     gone = tuple((place.line, text) for place, text in zip(losers, texts, strict=False))
-    return _with_problems(document, [one for one in document.problems if one not in twice]), Once(written, gone)
-
-
-def _with_problems(document: Document, problems: Iterable[Problem]) -> Document:
-    return Document(
-        document.path,
-        document.text,
-        document.format,
-        document.root,
-        loader=document.loader,
-        problems=tuple(problems),
-        bom=document.bom,
-        kind=Kind(document.kind, document.dialect, document.loader),
-        libyaml=document.libyaml,
-    )
+    return document.with_problems([one for one in document.problems if one not in twice]), Once(written, gone)

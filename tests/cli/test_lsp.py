@@ -34,6 +34,7 @@ class Editor:
         self.said: list[str] = []
         self.wished: list[str] = []
         self.news = asyncio.Event()
+        self.registered = asyncio.Event()
         self.last = "train.yaml"
         self._version = 0
 
@@ -126,6 +127,7 @@ def session(
         @client.feature(types.CLIENT_REGISTER_CAPABILITY)
         def wished(params: types.RegistrationParams) -> None:
             editor.wished += [one.method for one in params.registrations]
+            editor.registered.set()
 
         @client.feature(types.WINDOW_SHOW_MESSAGE)
         def said(params: types.ShowMessageParams) -> None:

@@ -122,6 +122,7 @@ def test_a_file_that_goes_is_told_and_one_that_comes_back_is_read(folder: Path) 
 
     async def talk(editor: Editor) -> None:
         assert "FP205" in editor.rules("accel.yaml")
+        await asyncio.wait_for(editor.registered.wait(), 20)  # it is asked for beside what is told of the files
         assert editor.wished == [types.WORKSPACE_DID_CHANGE_WATCHED_FILES]
         (folder / "accel.yaml").unlink()
         await changed_elsewhere(editor, "accel.yaml", types.FileChangeType.Deleted)

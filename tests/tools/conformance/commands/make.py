@@ -11,6 +11,7 @@ from tests.tools.conformance.commands import first_tries, programs, scripted, se
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from types import ModuleType
 
     from tests.tools.conformance.cases import Case
 
@@ -36,7 +37,13 @@ UNDECIDED = {
 def everything() -> list[Case]:
     """All of them, each with an id of its own."""
     made = [*_trl(), *_scripts(), *_factory(), *_nested(), *_wrapped(), *_flags(), *_axolotl(), *_machines(), *_mixed()]
-    made += [*_scripted(), *_checkpointed(), *_first_tries(), *_second_tries(), *_third_tries()]
+    made += [
+        *_scripted(),
+        *_checkpointed(),
+        *_first_tries(),
+        *_tries("second", second_tries),
+        *_tries("third", third_tries),
+    ]
 
     assert len({case["id"] for case in made}) == len(made)
     return made
@@ -941,11 +948,12 @@ def _first_tries() -> Iterator[Case]:
         yield new(identity, first_tries.KIND, stack, command, files=files)
 
 
-def _second_tries() -> Iterator[Case]:
-    for name, one in second_tries.everything():
+def _tries(which: str, made: ModuleType) -> Iterator[Case]:
+    """What people tried a second time, or a third: the cases of that module."""
+    for name, one in made.everything():
         case = new(
-            f"second-{name}",
-            second_tries.KIND,
+            f"{which}-{name}",
+            made.KIND,
             one.stack,
             one.command,
             files=dict(one.files),
@@ -953,19 +961,4 @@ def _second_tries() -> Iterator[Case]:
             variables=dict(one.variables),
             gpus=list(one.gpus),
         )
-        yield {**case, "undecided": second_tries.undecided(name)}
-
-
-def _third_tries() -> Iterator[Case]:
-    for name, one in third_tries.everything():
-        case = new(
-            f"third-{name}",
-            third_tries.KIND,
-            one.stack,
-            one.command,
-            files=dict(one.files),
-            default_file=one.default_file,
-            variables=dict(one.variables),
-            gpus=list(one.gpus),
-        )
-        yield {**case, "undecided": third_tries.undecided(name)}
+        yield {**case, "undecided": made.undecided(name)}
