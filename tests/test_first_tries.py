@@ -208,3 +208,14 @@ def test_what_a_trainers_command_hands_on_to_the_launcher_goes_for_bf16(folder: 
     )
     (folder / "sft.yaml").write_text(text)
     assert "delete mixed_precision: fp8" in told("trl sft --config sft.yaml --accelerate_config fsdp2", "bf16", 8)
+
+
+@pytest.mark.parametrize("command", ["trl sft --config sft.yaml", "trl sft --config=sft.yaml", "trl sft sft.yaml"])
+def test_a_renamed_key_keeps_its_value_where_the_command_changes_as_well(command: str, folder: Path) -> None:
+    """The name that is gone and the one that comes were two changes, of which the second was found to be needless."""
+    (folder / "sft.yaml").write_text(
+        "model_name_or_path: Qwen/Qwen2.5-1.5B\ndataset_name: a/b\noutput_dir: out\nmax_seq_length: 2048\n"
+    )
+    said = told(command, "bf16", 8)
+    assert "delete max_seq_length: 2048" in said
+    assert "add max_length: 2048" in said

@@ -17,25 +17,28 @@ if TYPE_CHECKING:
 
 def renamed(site: Site) -> Iterator[Action]:
     """Keywords that a trainer's class has no more, by the names that they have now: what was chosen with them stays."""
+    from fp8check.rules.releases.training_arguments import MEANT  # as below
+
     changes = [
-        [*site.write(setting, ABSENT), *site.in_training((meant, setting.value))] for setting, meant in _meant(site)
+        [*(site.write(setting, ABSENT) or site.without(name)), *site.in_training((MEANT[name], setting.value))]
+        for name, setting in _meant(site)
     ]
     yield from site.act(*changes)
 
 
-def _meant(site: Site) -> list[tuple[Setting, str]]:
-    """The keywords that end the run as their class has them no more, each with the name that it has now."""
+def _meant(site: Site) -> list[tuple[str, Setting]]:
+    """The keywords that end the run as their class has them no more, and that have another name now, by their names."""
     from fp8check.rules.releases.training_arguments import MEANT  # few runs have such a keyword
 
     error = site.outcome.error
     places = {setting.origin.span for setting in error.because} if error is not None else set()
     top = site.trainer.top
     return [
-        (setting, MEANT[name])
+        (name, setting)
         for name, setting in top.settings(MEANT)
         if setting.origin.span is not None and setting.origin.span in places and MEANT[name] not in top
     ] + [
-        (setting, MEANT[name])
+        (name, setting)
         for call in site.run.script.arguments
         for name, setting in call.keywords.items()
         if setting.origin.span in places and name in MEANT and MEANT[name] not in call.keywords
