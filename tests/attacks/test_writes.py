@@ -463,7 +463,8 @@ def test_whenever_a_signal_comes_each_file_is_whole(tmp_path: Path, accel: Path,
         process.send_signal(signum)
         process.wait()
         pair = (accel.read_text(), train.read_text())
-        assert pair in ((BROKEN, TRAIN), (FIXED, TRAIN_FIXED))
+        between = ((FIXED, TRAIN),) if signum == signal.SIGKILL else ()  # rules/writing/replacing.py says so
+        assert pair in ((BROKEN, TRAIN), (FIXED, TRAIN_FIXED), *between)
         assert report.read_text() == GOOD or json.loads(report.read_text())["schema"]
     run("fix", str(accel), *OPTIONS)
     assert names(tmp_path) == ["accel.yaml", "report.json", "train.yaml"]
