@@ -221,8 +221,9 @@ class Worker:
         self.before = dict(os.environ)
         self.run: Run | None = None
         self.measured: set[str] = set()
-        path = ROOT / "docs" / "evidence" / "series-predicted.json"
-        self.predicted = json.loads(path.read_text()) if path.exists() else {}
+        self.predicted: dict[str, Any] = {}
+        for name in ("series-predicted.json", "held-predicted.json"):
+            self.predicted |= json.loads((ROOT / "docs" / "evidence" / name).read_text(encoding="utf-8"))
         import torch
 
         self.torch = torch

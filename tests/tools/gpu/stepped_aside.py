@@ -1,7 +1,7 @@
 """What `fp8check run` costs once it has stepped aside: watched and unwatched runs of the same, in turns on one GPU.
 
     python -m tests.tools.gpu.stepped_aside OUT.jsonl [--seconds N] [--only NAME ...] [--overlay NAME=FOLDER ...]
-        [--cores 0-13] [--tiny]
+        [--cores 0-13] [--gpu 0] [--tiny]
 
 Of each case four processes train, two of them watched, on the same cores (as taskset pins them) and the same GPU. From step 20 on,
 where the watcher has left, one trains at a time: a block of steps each, in the order A B B A and B A A B, with nothing
@@ -73,7 +73,7 @@ def measured(runner: run_cases.Runner, one: run_cases.Case, given: argparse.Name
             caches = {"TRITON_CACHE_DIR": str(folder / "triton"), "TORCHINDUCTOR_CACHE_DIR": str(folder / "inductor")}
             more |= {"BLOCKS_NUMBER": str(given.rounds), **caches}
             with on(given.cores):
-                processes[name] = runner.begin(one, name, [0], 29900 + at, Path("/"), **more)
+                processes[name] = runner.begin(one, name, [given.gpu], 29900 + 10 * given.gpu + at, Path("/"), **more)
         for name, folder in folders.items():
             _wait(folder / "ready", processes[name], min(until, began + READY_S))
         ready = time.monotonic() - began
@@ -145,6 +145,7 @@ def main() -> int:
     options.add_argument("--home", default="/dev/shm/fp8check-aside")
     options.add_argument("--overlay", nargs="*", default=[])
     options.add_argument("--cores", default="", help="of the runs, as taskset has it; this process takes what is left")
+    options.add_argument("--gpu", type=int, default=0)
     options.add_argument("--tiny", action="store_true")
     given = options.parse_args()
     until = time.monotonic() + given.seconds

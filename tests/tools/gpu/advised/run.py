@@ -150,7 +150,7 @@ def run(finals: list[Final], given: argparse.Namespace) -> None:
             finals,
             given,
             lambda one: (one["predicted"]["memory"] or {}).get("fp8_gib") or UNKNOWN,
-            lambda one, gpus, port: start(one, gpus, port, overlays),
+            lambda one, gpus, port: start(one, [given.first + gpu for gpu in gpus], port, overlays),
             end,
             is_free,
         )
@@ -165,6 +165,7 @@ def main() -> int:
     options.add_argument("--seconds", type=float, default=1e9)
     options.add_argument("--limit", type=float, default=200)
     options.add_argument("--gpus", type=int, default=2)
+    options.add_argument("--first", type=int, default=0, help="the first of these GPUs")
     options.add_argument("--jobs", type=int, default=8)
     options.add_argument("--size", type=float, default=76.0)
     options.add_argument("--overlay", nargs="*", default=[])
