@@ -159,7 +159,9 @@ def kind(one: Case) -> str:
 
 def groups() -> list[tuple[str, list[Case]]]:
     """The runs of each group, BF16 first."""
-    return [(row[0], [_one(row, precision) for precision in ("bf16", *row[5].split())]) for row in HELD + GROUPS + WHOLE]
+    return [
+        (row[0], [_one(row, precision) for precision in ("bf16", *row[5].split())]) for row in HELD + GROUPS + WHOLE
+    ]
 
 
 def _one(row: Group, precision: str) -> Case:
