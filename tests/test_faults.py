@@ -115,7 +115,7 @@ RUNS = {
             "--facts",
             "node.json",
             "--launch",
-            "torchrun -m trl.scripts.sft --config train.yaml",
+            "torchrun -m trl.scripts.sft --config train.yaml --model_name_or_path a/b --dataset_name a/b",
         ),
     ),
     "a DeepSpeed file that the Accelerate file names": Run(

@@ -425,7 +425,7 @@ def test_which_programs_are_trainings(
         ("torchrun gone/finetune.py", True),
         ("torchrun loop.py", True),
         ("accelerate launch --mixed_precision fp8 main.py", True),
-        ("trl sft --model_name_or_path a/b --output_dir x", True),
+        ("trl sft --model_name_or_path a/b --dataset_name a/b --output_dir x", True),
         ("torchrun --no_python fast-llm train gpt", True),
         ("torchrun --no_python fast-llm gpt", False),
         ("torchrun mxfp8_layer.py", False),

@@ -389,13 +389,16 @@ def other_config_file(accelerate: AccelerateConfig, launch: Launch, run: Run) ->
     'accelerate 0.34.0..1.15.0 commands/launch.py "args = parser.parse_args()": argparse refuses what it does not know',
     "ran accelerate 1.15.0 [conformance flags-unknown-1.15]: SystemExit",
     "ran trl 1.16.0 [command third-trl-length]: SystemExit: unrecognized arguments: --max_seq_length",
+    "ran torch 2.13.0 [command fourth-cut-torchrun-nproc]: SystemExit: ambiguous option: --nproc",
     claims=("ends",),
 )
 def unknown_flag(outcome: Outcome) -> Iterator[Found]:
-    """A flag before the script that `accelerate launch` does not have.
+    """A flag before the script that `accelerate launch` does not have, or that torchrun cannot tell from others.
 
     Why it hurts: argparse ends the launch. Flags of the script belong behind the script. TRL's command hands on what
     its script does not know, of its flags and of the keys of its file: `max_seq_length` ends `trl sft` from 0.20 on.
+    torchrun takes the beginning of a flag where no other begins so, and has each in two spellings: `--nproc` may be
+    `--nproc_per_node` and `--nproc-per-node`.
 
     Example: `accelerate launch --mixed_precision fp8 --fp8_recipe delayed train.py`.
 
@@ -410,12 +413,17 @@ def unknown_flag(outcome: Outcome) -> Iterator[Found]:
     if run.launch.through is not None:
         yield from _known_to_neither(run, error)
         return
-    near = suggested(error.flag, LAUNCHER_FLAGS)
+    is_ours = run.launch.tool == "accelerate"
+    near = suggested(error.flag, LAUNCHER_FLAGS) if is_ours else None
     yield Found(
-        f"accelerate launch has no flag --{error.flag}",
+        f"{'accelerate launch' if is_ours else run.launch.tool} has no flag --{error.flag}",
         place=error.because[0],
         label=f"{error.type}: {error.message}",
-        fact=f"did you mean --{near}?" if near else "flags of the script stand behind the script",
+        fact=f"did you mean --{near}?"
+        if near
+        else "flags of the script stand behind the script"
+        if is_ours
+        else "the beginning of a flag is enough where no other begins so",
     )
 
 
@@ -575,4 +583,35 @@ def trl_config_not_taken(outcome: Outcome) -> Iterator[Found]:
         place=named,
         label=f"{error.type}: {error.message}",
         fact=_NAMED_ONCE[error.code],
+    )
+
+
+@rule(
+    "FP342",
+    "trl-without-model-or-data",
+    ERROR,
+    "ran trl 1.16.0 [command fourth-left-trl-sft-data]: ValueError: Either `datasets` or `dataset_name`",
+    "ran trl 1.16.0 [command fourth-left-trl-sft-model]: AttributeError: 'NoneType' object has no attribute",
+    "ran trl 0.24.0 [command fourth-left-trl-sft-model-old]: OSError",
+    claims=("ends",),
+)
+def trl_without_model_or_data(outcome: Outcome) -> Iterator[Found]:
+    """TRL's own script, and nothing says which model it trains, or on what.
+
+    Why it hurts: the script ends. Which of the two it asks for first, and how it ends, hangs on the release: without a
+    model an AttributeError of 'NoneType' comes out of the trainer.
+
+    Example: `trl sft --config cfg.yaml`, where cfg.yaml has no `dataset_name`.
+
+    Write instead: `model_name_or_path` and `dataset_name` in the file, or as flags of the command.
+    """
+    error = outcome.error_of("trainer-without-model", "trainer-without-data")
+    if error is None:
+        return
+    lacks_model = error.code == "trainer-without-model"
+    yield Found(
+        f"nothing says {'which model' if lacks_model else 'on which dataset'} trl {error.because[0].value} trains",
+        place=error.because[0],
+        label=f"{error.type}: {error.message}",
+        fact="model_name_or_path says it" if lacks_model else "dataset_name says it, or a list under datasets",
     )

@@ -346,6 +346,7 @@ def object_refused(run: Run, outcome: Outcome) -> Iterator[Found]:
     "ran typer 0.29.2 [command script-mains-typer-4]: it ends as well",
     "ran tyro 1.0.17 [command script-mains-tyro-3]: it ends as well",
     "ran transformers 5.23.0 [command flags-no-flag-te]: ValueError: Some specified arguments are not used",
+    "ran transformers 5.23.0 [command fourth-cut-hf-learn]: SystemExit: ambiguous option: --learn",
     claims=("ends",),
 )
 def word_refused(run: Run, outcome: Outcome) -> Iterator[Found]:
@@ -354,7 +355,8 @@ def word_refused(run: Run, outcome: Outcome) -> Iterator[Found]:
     Why it hurts: the script ends before it does anything. So it does at a keyword that TrainingArguments or a class of
     TRL had once, and has no more. A flag of the launcher that stands behind the script is the
     script's, which may have none of that name, or take other values: the examples of diffusers take no, fp16 and bf16
-    for --mixed_precision.
+    for --mixed_precision. The beginning of a flag is enough for argparse where no other begins so: --learn may be
+    --learning_rate and --learning-rate, and ends the run.
 
     Example: `python train.py --bf16 True`, where the script has `add_argument("--bf16", action="store_true")`; or
     `accelerate launch train.py --mixed_precision fp8`, where it parses TrainingArguments; or
@@ -362,7 +364,7 @@ def word_refused(run: Run, outcome: Outcome) -> Iterator[Found]:
 
     Write instead: `--bf16`; `accelerate launch --mixed_precision fp8 train.py`.
     """
-    error = outcome.error_of("script-refuses-words") or outcome.error_of("unknown-training-key")
+    error = outcome.error_of("script-refuses-words", "unknown-training-key", "ambiguous-flag")
     flag = error.because[0].origin.flag if error is not None else None
     if error is None:
         return
@@ -370,8 +372,16 @@ def word_refused(run: Run, outcome: Outcome) -> Iterator[Found]:
         yield from _argument_gone(run.script, error)
         yield from _key_refused(run, error)
         return
-    script = run.launch.script or "the script"
+    script = run.launch.script or run.launch.through or "the script"
     name = flag.split()[0].partition("=")[0].lstrip("-").replace("-", "_")
+    if error.code == "ambiguous-flag":
+        yield Found(
+            f"{script} does not take {flag}",
+            place=error.because[0],
+            label=f"{error.type}: {error.message}",
+            fact="argparse takes the beginning of a flag where no other begins so, and counts two spellings as two",
+        )
+        return
     misplaced = name in LAUNCHER_FLAGS and run.launch.tool in ("accelerate", "python") and not run.launch.flag(name)
     yield Found(
         f"{script} does not take {flag}",

@@ -522,13 +522,15 @@ def _training_section(
     }
     if unset:
         section = Section(section.node, over=unset)
-    over = adapter.over_the_file(launch.arguments) if launch.arguments else None
+    source = None if started.script is None else started.script.source
+    line = None if source is None else source.command_line
+    over = adapter.over_the_file(launch.arguments, () if line is None else line.options) if launch.arguments else None
     written = started.written(adapter, launch, common.facts, file=training is not None)
     if written is not None and written.words is not None:
         over = adapter.over_the_file(written.words)
     if written is not None:
         section, over = written.over(section, over or {})
-    if adapter is OwnScript and started.script is not None and started.script.source is not None:
+    if adapter is OwnScript and source is not None:
         over = {**(over or {}), **started.said()}
     if over:
         section = Section(section.node, over={**unset, **over})

@@ -57,6 +57,7 @@ def start(run: Run, stack: Stack) -> Started:
         started = _accelerate_launch(run, stack, _shell(run))
     else:
         if launch.tool != "python":
+            _check_own_flags(launch)
             _check_script(run)
         kind, unknown = processes.spread(run)
         started = Started(_shell(run), kind, unknown=unknown)
@@ -86,6 +87,20 @@ def _shell(run: Run) -> Environment:
 def is_configuration(launch: Launch) -> bool:
     """Whether a configuration stands where the program is looked for: `accelerate launch train.yaml`."""
     return str(launch.script).lower().endswith((".yaml", ".yml")) and not launch.is_module
+
+
+def _check_own_flags(launch: Launch) -> None:
+    """A flag of torchrun or deepspeed that is the beginning of several, or spelled in no way that argparse knows."""
+    from fp8check.rules.settings.programs import DEEPSPEED, TORCHRUN, begun
+
+    known = TORCHRUN if launch.tool == "torchrun" else DEEPSPEED
+    for name in launch.flags:
+        if name not in known:
+            flags = begun(launch.tool, f"--{name}", known)
+            text = f"ambiguous option: --{name} could match {', '.join(flags)}" if flags else ""
+            text = text or f"unrecognized arguments: --{name}"
+            because = (_flag(name, launch.flags[name]),)
+            raise PredictedError("unknown-launcher-flag", "launch", "SystemExit", text, because, flag=name)
 
 
 def _check_script(run: Run) -> None:

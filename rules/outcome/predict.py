@@ -232,6 +232,8 @@ def _to_arguments(outcome: Outcome) -> Generator[Outcome, None, tuple[Outcome, S
     for handed in training.hand_over(stack, launched.environment, run.script):
         yield (outcome := outcome._replace(environment=handed.environment))
     if training.is_huggingface:
+        if not any(file.input == "training" for file in run.unread):
+            training.check_given(stack, run.launch, run.script)
         beside.check_loading(run, stack)
     started = training.distribute(stack, launched._replace(environment=handed.environment))
     started = _by_variable(_by_objects(run, stack, started))
@@ -318,6 +320,8 @@ def _check_words(run: Run) -> None:
     if refused is not None:
         is_word = refused.value == refused.origin.flag
         text = f"unrecognized arguments: {refused.value}" if is_word else str(refused.value)
+        if text.startswith("ambiguous option"):
+            raise PredictedError("ambiguous-flag", "arguments", "SystemExit", text, (refused,))
         raise PredictedError("script-refuses-words", "arguments", "SystemExit", text, (refused,))
 
 

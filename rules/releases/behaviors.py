@@ -209,6 +209,11 @@ class Trl:
     SCRIPTS_REFUSE_WORDS = Behavior(
         "trl", (1,), _STILL, "scripts/sft.py: fail_with_unknown_args=False; before return_remaining_strings"
     )
+    # scripts/*.py of 0.18.2, 0.21.0 to 0.24.0, 0.26.2, 0.29.0, 1.0.0, 1.4.0 to 1.7.0, 1.9.0 and 1.16.0 compared
+    ASKS_FOR_DATA = Behavior("trl", (0, 22), _STILL, 'scripts/sft.py "Either `datasets` or `dataset_name`"')
+    SFT_LEAVES_LOADING = Behavior("trl", (1, 5), _STILL, "scripts/sft.py, dpo.py: model=model_args.model_name_or_path")
+    KTO_LEAVES_LOADING = Behavior("trl", (1, 9), _STILL, "scripts/kto.py: model=model_args.model_name_or_path")
+    GRPO_LEAVES_LOADING = Behavior("trl", (0, 22), _STILL, "scripts/grpo.py: model=model_args.model_name_or_path")
     HAS_GRPO = Behavior("trl", (0, 14), _STILL, "cli.py main")
     HAS_RLOO = Behavior("trl", (0, 22), _STILL, "cli.py main")
     HAS_REWARD = Behavior("trl", (0, 24), _STILL, "cli.py main")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 
 from fp8check.rules.releases.versions import at_least
+from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -209,6 +210,32 @@ FIELDS: Mapping[str, frozenset[str]] = {
     """
     ),
 }
+# Those that came after the oldest releases above: of TRL's own all but these.
+_OF_TRL_ALWAYS = _names(
+    """
+    beta cache_implementation dataset_kwargs dataset_num_proc dataset_text_field delta desirable_weight
+    disable_dropout ds3_gather_for_generation epsilon epsilon_high eval_packing f_alpha_divergence_coef
+    f_divergence_type generation_batch_size label_smoothing log_completions mask_truncated_completions
+    max_completion_length max_length min_p model_init_kwargs num_completions_to_print num_generations num_iterations
+    packing precompute_ref_log_probs ref_model_mixup_alpha ref_model_sync_steps repetition_penalty reward_weights
+    scale_rewards shuffle_dataset steps_per_generation sync_ref_model temperature top_k top_p truncation_mode
+    undesirable_weight use_vllm vllm_gpu_memory_utilization vllm_mode vllm_server_base_url vllm_server_host
+    vllm_server_port vllm_server_timeout vllm_tensor_parallel_size
+    """
+)
+_LATER = (
+    frozenset().union(*(FIELDS[name] for name in ("SFTConfig", "DPOConfig", "GRPOConfig", "KTOConfig", "RLOOConfig")))
+    - _OF_ARGUMENTS
+    - _OF_TRL_ALWAYS
+) | _names(
+    """
+    activation_checkpointing activation_checkpointing_kwargs average_tokens_across_devices bnb_4bit_quant_storage
+    dataloader_in_order dataloader_multiprocessing_context dataset_streaming ddp_static_graph dtype
+    enable_jit_checkpoint hub_revision include_for_metrics liger_kernel_config lora_target_parameters
+    parallelism_config project trackio_bucket_id trackio_space_id trackio_static_space_id train_sampling_strategy
+    use_cache use_dora use_rslora
+    """
+)
 NAMES = frozenset(
     [name for names in _OF_TRANSFORMERS.values() for name in names]
     + [name for table in _OF_TRL.values() for names in table.values() for name in names]
@@ -219,6 +246,59 @@ def begins_one(beginning: str, words: Sequence[str]) -> bool:
     """Whether one of these words, in order, begins so: argparse takes a flag that is cut short."""
     at = bisect_left(words, beginning)
     return at < len(words) and words[at].startswith(beginning)
+
+
+_MOST_NAMED = 6
+
+
+class Spelled:
+    """The flags that HfArgumentParser makes of some classes, each field as it is and with hyphens.
+
+    argparse takes the beginning of a flag where no other begins so, and counts the two spellings of one as two:
+    --learn may be --learning_rate and --learning-rate, and ends the run (executed with Python 3.10 to 3.13). Which
+    fields have a --no_ beside them is not known here.
+    """
+
+    def __init__(self, classes: Iterable[str], own: Iterable[str], stack: Stack) -> None:
+        """`own`: the fields of other classes beside them."""
+        names = {field: name for name in classes for field in FIELDS.get(name, ()) if not is_gone(name, field, stack)}
+        self._perhaps = _LATER.intersection(names).difference(own)
+        self._flags = {flag: field for field in (*names, *own) for flag in spellings(field)}
+        self._flags["--help"] = "help"
+        self._ordered = sorted(self._flags)
+        self._negated = sorted(f"--no_{field}" for field in (*names, *own))
+
+    def meant(self, flag: str) -> Sequence[str]:
+        """The flags of which one is the beginning, as argparse looks for them; itself where it is whole.
+
+        Raises:
+            Undecided: whether there are several hangs on the release.
+        """
+        if flag in self._flags:
+            return [flag]
+        begun = self._begun(flag)
+        if flag.startswith("--no"):
+            return begun[:1] or [flag][: begins_one(flag.replace("-", "_").replace("__", "--", 1), self._negated)]
+        sure = [one for one in begun if self._flags[one] not in self._perhaps]
+        if len(sure) < 2 <= len(begun):
+            raise Undecided(f"whether {flag} is the beginning of one flag or of several", f"the whole {begun[0]}")
+        return begun
+
+    def _begun(self, flag: str) -> Sequence[str]:
+        first = bisect_left(self._ordered, flag)
+        ends = (at for at in range(first, len(self._ordered)) if not self._ordered[at].startswith(flag))
+        return self._ordered[first : next(ends, None)]
+
+
+def spellings(field: str) -> tuple[str, ...]:
+    """The flags of one field (transformers hf_argparser.py _parse_dataclass_field)."""
+    return (f"--{field}", f"--{field.replace('_', '-')}") if "_" in field else (f"--{field}",)
+
+
+def ambiguous(flag: str, meant: Sequence[str]) -> str:
+    """What argparse says of a flag that may be several."""
+    named = ", ".join(meant[:_MOST_NAMED])
+    return f"ambiguous option: {flag} could match {named}{', ...' * (len(meant) > _MOST_NAMED)}"
 
 
 def unknown(classes: Iterable[str], own: Container[str], names: Iterable[str], stack: Stack) -> list[str]:

@@ -320,7 +320,7 @@ def with_flags(
             name = _full_name(tool, name, words[position], known)
         if equals:
             flags[name] = value
-        elif name in switches or (tool == "accelerate" and _stands_alone(name, words[position + 1 :])):
+        elif name in switches or (name not in (known or LAUNCHER_FLAGS) and _stands_alone(words[position + 1 :])):
             flags[name] = True
         elif position + 1 < len(words) and not words[position + 1].startswith("--"):
             position += 1
@@ -337,12 +337,12 @@ def with_flags(
     return Launch(tool, flags, script, tuple(words[position + 1 :]))
 
 
-def _stands_alone(name: str, behind: Sequence[str]) -> bool:
-    """Whether a flag that accelerate launch does not have is followed by another one, or by the program.
+def _stands_alone(behind: Sequence[str]) -> bool:
+    """Whether what stands behind a flag that a launcher does not have is another one, or the program.
 
     The launcher ends there (FP318): what follows is read as it was meant.
     """
-    return name not in LAUNCHER_FLAGS and bool(behind) and (_is_flag(behind[0]) or behind[0].endswith(".py"))
+    return bool(behind) and (_is_flag(behind[0]) or behind[0].endswith(".py"))
 
 
 def _is_flag(word: str) -> bool:
@@ -355,10 +355,19 @@ def _is_program(script: str | None, flags: Mapping[str, object]) -> bool:
 
 
 def _full_name(tool: str, name: str, word: str, known: frozenset[str]) -> str:
-    """The whole name of a flag: argparse takes the beginning of one, where no other begins so."""
-    if name in known:
+    """The whole name of a flag: argparse takes the beginning of one, where no other begins so.
+
+    What it does not take so, since several begin so, or since it is spelled in no way that it knows, stays as it is:
+    the launcher ends there.
+    """
+    flag = word.partition("=")[0]
+    if not flag.startswith("--") and name in known:
         return name
-    begun = [one for one in known if one.startswith(name)] if word.startswith("--") else []
-    if len(begun) != 1:
-        raise Unclear(f"{tool} has a flag that is not known here: {word.partition('=')[0]}")
-    return begun[0]
+    from fp8check.rules.settings.programs import begun
+
+    flags = begun(tool, flag, known)
+    if flag in flags or len(flags) == 1:
+        return (flag if flag in flags else flags[0]).lstrip("-").replace("-", "_")
+    if not flags and name not in known:
+        raise Unclear(f"{tool} has a flag that is not known here: {flag}")
+    return flag.lstrip("-")

@@ -34,6 +34,16 @@ DEEPSPEED_SWITCHES = _names(
     module no_python no_local_rank no_ssh_check no_ssh force_multi save_pid elastic_training bind_cores_to_rank
     """
 )
+
+
+def begun(tool: str, flag: str, known: frozenset[str]) -> list[str]:
+    """The flags of torchrun or deepspeed that begin so; torchrun has each with hyphens as well (argparse_util.py)."""
+    flags = {f"--{name}" for name in known if len(name) > 1}
+    if tool == "torchrun":
+        flags |= {one.replace("_", "-") for one in flags}
+    return sorted(one for one in flags if one.startswith(flag))
+
+
 # Commands that start training by other means, with whose they are, and the commands of theirs that do; () for any.
 FOREIGN: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "swift": ("ms-swift", ("sft", "pt", "rlhf", "megatron")),

@@ -340,6 +340,7 @@ class Parsed(Record):
         strict: whether a key of the file that no class has ends the run; it does not where the script asks so.
         word: a file's name on the command line that the parser takes for no option; "" where there is none.
         flags: the names of the flags on the command line, each as it is written; none where it may pass some over.
+        asks: the fields of ModelConfig and ScriptArguments that the script looks at, of those without a default.
     """
 
     parser: str
@@ -348,6 +349,7 @@ class Parsed(Record):
     strict: bool
     word: str = ""
     flags: tuple[tuple[str, str], ...] = ()
+    asks: tuple[str, ...] = ()
 
 
 class Script(Record):

@@ -6,24 +6,22 @@ Nothing is executed. A default that is no literal is not known, and neither is a
 from __future__ import annotations
 
 import ast
-from bisect import bisect_left
 from itertools import pairwise
 
 from fp8check.rules.record import Record
+from fp8check.rules.settings.script_flags import Flags, Option
 from fp8check.rules.settings.script_mains import Fire, Mains, Parameter, by_fire, find, is_switch, plain_kind
 from fp8check.rules.settings.values import Later, Origin, Setting, SettingLater, is_filled_in, whole_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-    from typing import Literal
 
     from fp8check.rules.reading import Span
+    from fp8check.rules.settings.script_flags import How, Takes
     from fp8check.rules.settings.script_names import Names
 
     _Located = ast.expr | ast.stmt | ast.keyword | ast.arg
-    # How the word behind a flag is read: "on" and "off" take none; "yes" takes yes, no, true, false, or none.
-    Takes = Literal["on", "off", "yes", "text", "int", "float", "bool", "unknown", "fire"]
 
 # What makes values of a command line, by the last part of its name.
 _PARSES = (
@@ -31,40 +29,13 @@ _PARSES = (
     *("parse_args_and_config", "parse_yaml_file", "parse_json_file", "parse_dict", "cli"),
 )
 _ON_PARSERS = ("add_argument", "parse_args", "set_defaults", "print_help", "print_usage", "format_help")
+_BESIDE = ("parse_known_args", "add_argument_group", "add_mutually_exclusive_group")
 _YES_OR_NO = ("str2bool", "str_to_bool", "strtobool", "string_to_bool", "parse_bool", "to_bool", "boolean")
 _YES = ("yes", "true", "t", "y", "1", "on")
 _NO = ("no", "false", "f", "n", "0", "off")
 _TOOLS = ("fire", "typer", "click", "tyro")
 _BY_KIND: Mapping[str, Takes] = {"bool": "yes", "str": "text", "int": "int", "float": "float"}
 _TYPES: Mapping[str, Takes] = {"str": "text", "int": "int", "float": "float", "bool": "bool"}
-
-
-class Option(Record):
-    """One thing that the command line may set.
-
-    Attributes:
-        name: the attribute that holds it.
-        flags: as they are written: "--mixed_precision", "-m".
-        default: what it is without a flag; None where it has to be given, or where the default is no literal.
-        takes: how the word behind a flag is read.
-        text: the default as it is written, where it is no literal.
-        span: where it is defined.
-        yes: the words, in lower case, that count as true, and no other does; None where it is not read like that.
-        choices: the only texts that it takes; empty where it takes others.
-        required: whether the parser ends the script where no flag sets it.
-        variable: the environment variable that is its default; "" where none is.
-    """
-
-    name: str
-    flags: tuple[str, ...]
-    default: Setting | None
-    takes: Takes
-    text: str
-    span: Span
-    yes: frozenset[str] | None = None
-    choices: tuple[str, ...] = ()
-    required: bool = False
-    variable: str = ""
 
 
 class Commands(Record):
@@ -96,6 +67,7 @@ class CommandLine(Record):
         mapped: the mapping that the parser is given in the place of the command line; None likewise.
         commands: the words of which one comes first.
         ended: whether what is not given, or is none of its choices, ends the script.
+        reads: how the tool that reads it takes a flag.
     """
 
     options: Mapping[str, Option] = {}
@@ -109,6 +81,7 @@ class CommandLine(Record):
     mapped: Mapping[str, object] | None = None
     commands: Commands = Commands()
     ended: bool = False
+    reads: How = "loose"
 
     def values(self, words: Sequence[str] | None, variables: Mapping[str, str] | None = None) -> dict[str, Setting]:
         """What the options are with these words behind the script; None: nobody said how it is started.
@@ -120,7 +93,7 @@ class CommandLine(Record):
         """
         is_open = words is None and self.fixed is None
         words = self.fixed if self.fixed is not None else words or ()
-        given = _given(self.options, words) if self.fire is None else by_fire(words, self.fire)
+        given = _given(Flags(self.options, self.reads), words) if self.fire is None else by_fire(words, self.fire)
         values: dict[str, Setting] = {}
         for name, option in self.options.items():
             default = option.default if not option.variable else _of_variable(option, option.variable, variables)
@@ -143,14 +116,14 @@ class CommandLine(Record):
         """The first word at which the script's parser ends it; "" where there is none, or that is not known."""
         if not self.strict or self.fixed is not None:
             return ""
-        by_flag = {flag: option for option in self.options.values() for flag in option.flags}
-        ordered = sorted(by_flag)
-        words = self._behind_command(words)
-        rest = iter(words)
+        flags = Flags(self.options, self.reads)
+        rest = iter(self._behind_command(words))
         for word in rest:
+            if word == "--" and self.reads != "loose":
+                return next(rest, "")
             if is_filled_in(word) or word in ("-h", "--help", "--"):
                 return ""
-            option, negated = _meant(word.partition("=")[0], by_flag, ordered) if word.startswith("-") else (None, None)
+            option, negated = flags.meant(word.partition("=")[0]) if word.startswith("-") else (None, None)
             if option is None:
                 if negated is None:
                     return word
@@ -162,14 +135,13 @@ class CommandLine(Record):
 
     def _at_command(self, words: Sequence[str]) -> int | None:
         """Where the word stands that names a command; None where there is none."""
-        by_flag = {flag: option for option in self.options.values() for flag in option.flags}
-        ordered = sorted(by_flag)
+        flags = Flags(self.options, self.reads)
         at = 0
         while at < len(words):
             word = words[at]
             if not word.startswith("-"):
                 return at
-            option = _meant(word.partition("=")[0], by_flag, ordered)[0]
+            option = flags.meant(word.partition("=")[0])[0]
             at += 1 + (option is not None and option.takes not in ("on", "off") and "=" not in word)
         return None
 
@@ -188,11 +160,22 @@ class CommandLine(Record):
             if words[at] not in self.commands.names and self.commands.known:
                 return Setting(f"invalid choice: {words[at]!r}", Origin(flag=words[at]))
             return None  # of which command an option is, is not known
-        given = _given(self.options, words)
+        given = _given(Flags(self.options, self.reads), words)
         for name, option in self.options.items():
             if option.required and name not in given:
                 said = f"the following arguments are required: {'/'.join(option.flags)}"
                 return Setting(said, Origin(span=option.span))
+        return None
+
+    def ambiguous(self, words: Sequence[str]) -> Setting | None:
+        """The first flag that is cut short so far that it may be several, with what argparse says; None: none is."""
+        if not self.ended or self.fixed is not None or self.commands.names:
+            return None
+        flags = Flags(self.options, self.reads)
+        for word in words[: words.index("--")] if "--" in words else words:
+            several = () if is_filled_in(word) else flags.ambiguous(word.partition("=")[0])
+            if several:
+                return Setting(f"ambiguous option: {word} could match {', '.join(several)}", Origin(flag=word))
         return None
 
     def wrong_choice(self, words: Sequence[str]) -> Setting | None:
@@ -200,11 +183,10 @@ class CommandLine(Record):
         holds = self.results or self.ended
         if self.fixed is not None or not holds or not any(one.choices for one in self.options.values()):
             return None
-        by_flag = {flag: option for option in self.options.values() for flag in option.flags}
-        ordered = sorted(by_flag)
+        flags = Flags(self.options, self.reads)
         for word, following in pairwise((*words, "")):
             flag, equals, text = word.partition("=")
-            option = _meant(flag, by_flag, ordered)[0] if flag.startswith("-") else None
+            option = flags.meant(flag)[0] if flag.startswith("-") else None
             text = text if equals else following
             if option is None or not option.choices or not text or text.startswith("-") or is_filled_in(text):
                 continue
@@ -228,40 +210,20 @@ def _of_variable(option: Option, name: str, variables: Mapping[str, str] | None)
     return _read(option, f"{name}={variables[name]}", variables[name])
 
 
-def _given(options: Mapping[str, Option], words: Sequence[str]) -> dict[str, Setting]:
+def _given(flags: Flags, words: Sequence[str]) -> dict[str, Setting]:
     """The options that are set by these words."""
-    by_flag = {flag: option for option in options.values() for flag in option.flags}
-    ordered = sorted(by_flag)
     given: dict[str, Setting] = {}
     for at, word in enumerate(words):
         if not word.startswith("-"):
             continue
         flag, equals, text = word.partition("=")
-        option, negated = _meant(flag, by_flag, ordered)
+        option, negated = flags.meant(flag)
         if negated is not None:
             given[negated.name] = Setting(False, Origin(flag=word))
         elif option is not None:
             following = words[at + 1] if at + 1 < len(words) and not words[at + 1].startswith("--") else None
             given[option.name] = _read(option, word, text if equals else following)
     return given
-
-
-def _meant(flag: str, by_flag: Mapping[str, Option], ordered: Sequence[str]) -> tuple[Option | None, Option | None]:
-    """The option that a flag sets, and else the one that it switches off."""
-    option = by_flag.get(flag) or by_flag.get(f"--{flag[2:].replace('-', '_')}")
-    negated = None
-    if option is None and flag.startswith(("--no_", "--no-")):
-        negated = by_flag.get(f"--{flag[5:]}") or by_flag.get(f"--{flag[5:].replace('-', '_')}")
-    if option is None and negated is None and flag.startswith("--"):
-        option = _beginning(flag, by_flag, ordered)
-    return option, negated
-
-
-def _beginning(flag: str, by_flag: Mapping[str, Option], ordered: Sequence[str]) -> Option | None:
-    """The option of which a flag is the beginning, as argparse takes it; None where it is of several, or of none."""
-    at = bisect_left(ordered, flag)
-    near = [by_flag[one] for one in ordered[at : at + 3] if one.startswith(flag)]
-    return near[0] if near and all(one is near[0] for one in near) else None
 
 
 def _read(option: Option, word: str, text: str | None) -> Setting:
@@ -324,6 +286,7 @@ class Reader:
         self._nested: dict[str, list[str]] = {}  # dataclasses that are fields of these, with the fields' names
         self._dataclasses: set[str] = set()  # of the script, where tyro fills one
         self._configured = False
+        self._is_open = False  # whether it has options whose flags are not known
         self._has_others = False  # whether they have fields of a base class or of more than one word
 
     def read(self, text: str, nodes: Sequence[ast.AST]) -> CommandLine:
@@ -369,7 +332,20 @@ class Reader:
             self._mapped(),
             self._commands(nodes, mains),
             bool(mains.tools - {"fire"}) or self._ends(nodes),
+            self._how(nodes, mains),
         )
+
+    def _how(self, nodes: Sequence[ast.AST], mains: Mains) -> How:
+        """How the parser takes a flag."""
+        parsers = self._parsers(nodes)
+        if mains.tools or len(parsers) != 1 or len(self._parsed) != 1 or self._is_open:
+            return "loose"
+        if any(one.arg in ("parents", "prefix_chars") for one in parsers[0].keywords):
+            return "loose"
+        if not self._is_plain(nodes, (*_ON_PARSERS, *_BESIDE)):
+            return "loose"
+        short = next((one.value for one in parsers[0].keywords if one.arg == "allow_abbrev"), None)
+        return "whole" if isinstance(short, ast.Constant) and short.value is False else "argparse"
 
     def _ends(self, nodes: Sequence[ast.AST]) -> bool:
         """Whether one parser of argparse reads the command line, and nothing keeps it from ending the script."""
@@ -420,17 +396,18 @@ class Reader:
         if len(parsers) != 1 or len(self._parsed) != 1 or any(one.arg == "parents" for one in parsers[0].keywords):
             return False
         parsed = self._parsed[0].func
-        if (
-            not isinstance(parsed, ast.Attribute)
-            or parsed.attr != "parse_args"
-            or not isinstance(parsed.value, ast.Name)
-        ):
+        plain = isinstance(parsed, ast.Attribute) and parsed.attr == "parse_args" and self._is_plain(nodes, _ON_PARSERS)
+        return plain and all(flag[:1] == "-" for one in self._options.values() for each in one for flag in each.flags)
+
+    def _is_plain(self, nodes: Sequence[ast.AST], methods: Collection[str]) -> bool:
+        """Whether the only parser has a name, and nothing is done with it but to call these methods."""
+        parsed = self._parsed[0].func
+        if not isinstance(parsed, ast.Attribute) or not isinstance(parsed.value, ast.Name):
             return False
         name = parsed.value.id
-        known = {id(node.value) for node in nodes if isinstance(node, ast.Attribute) and node.attr in _ON_PARSERS}
+        known = {id(node.value) for node in nodes if isinstance(node, ast.Attribute) and node.attr in methods}
         used = [node for node in nodes if isinstance(node, ast.Name) and node.id == name]
-        plain = all(id(node) in known for node in used if isinstance(node.ctx, ast.Load))
-        return plain and all(flag[:1] == "-" for one in self._options.values() for each in one for flag in each.flags)
+        return all(id(node) in known for node in used if isinstance(node.ctx, ast.Load))
 
     def _parsers(self, nodes: Sequence[ast.AST]) -> list[ast.Call]:
         calls = [node for node in nodes if isinstance(node, ast.Call)]
@@ -499,6 +476,7 @@ class Reader:
 
     def _argument(self, node: ast.Call) -> None:
         flags = [text for text in map(self._names.text, node.args) if text is not None]
+        self._is_open = self._is_open or len(flags) < len(node.args)
         given = {keyword.arg: keyword.value for keyword in node.keywords}
         dest = self._names.text(given["dest"]) if "dest" in given else None
         long = next((flag for flag in flags if flag.startswith("--")), flags[0] if flags else "")

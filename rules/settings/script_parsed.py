@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from fp8check.rules.settings.script import ScriptSource
 
+# Of TRL's classes; without them a Trainer, or what loads the data, ends the run.
+_WITHOUT_DEFAULT = (("ModelConfig", "model_name_or_path"), ("ScriptArguments", "dataset_name"))
 _FILES = (".yaml", ".yml", ".json")
 # By which a script reads its command line or a file in its own way, beside the parser or before it.
 _BY_ITSELF = (
@@ -59,7 +61,8 @@ def parsed(source: ScriptSource, words: Sequence[str], path: str | None) -> Pars
         waiting.extend(base for base in one.bases if base not in ("object", "ABC", ""))
     strict = _is_strict(parser, source.text, path)
     given = words if _takes_all(source.text) else ()
-    return Parsed(parser, tuple(classes), frozenset(fields), strict, _word(given), _flags(given))
+    asks = tuple(name for one, name in _WITHOUT_DEFAULT if one in classes and f".{name}" in source.text)
+    return Parsed(parser, tuple(classes), frozenset(fields), strict, _word(given), _flags(given), asks)
 
 
 class _Class(Record):

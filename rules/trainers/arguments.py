@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from fp8check.rules.settings.values import Origin, taken
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from fp8check.rules.settings.values import Setting
 
@@ -18,9 +20,26 @@ _FLAGS = {
 _NULLS = ("null", "none", "~")
 
 
-def settings(pairs: Iterable[tuple[str, str, str]], known: frozenset[str]) -> dict[str, Setting]:
-    """The settings among (name, text, as it was written) whose names are known."""
-    return {name: taken(_value(name, text), Origin(flag=written)) for name, text, written in pairs if name in known}
+def settings(
+    pairs: Iterable[tuple[str, str, str]], known: frozenset[str], own: Collection[str] | None = None
+) -> dict[str, Setting]:
+    """The settings among (name, text, as it was written) whose names are known.
+
+    Args:
+        own: other names that the command line takes; None: no name may be cut short, as argparse allows.
+    """
+    found: dict[str, Setting] = {}
+    ordered: list[str] = []
+    for short, text, written in pairs:
+        name = short
+        if own is not None and short not in known and short not in own:
+            ordered = ordered or sorted({*known, *own})
+            at = bisect_left(ordered, short)
+            begun = [one for one in ordered[at : at + 2] if one.startswith(short)]
+            name = begun[0] if len(begun) == 1 else short
+        if name in known:
+            found[name] = taken(_value(name, text), Origin(flag=written))
+    return found
 
 
 def assigned(words: Sequence[str]) -> Iterator[tuple[str, str, str]]:

@@ -19,7 +19,7 @@ from fp8check.rules.trainers.huggingface import ARGUMENTS, HuggingFace, with_pre
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from fp8check.rules.models import ModelShape
     from fp8check.rules.reading.kind import Shape
@@ -335,8 +335,8 @@ class Axolotl(HuggingFace):
         return stack.does(behaviors.Axolotl.LEAVES_ROUTERS)
 
     @classmethod
-    def over_the_file(cls, words: Sequence[str]) -> dict[str, Setting]:
-        """See Training: what stands behind `--` is for the launcher."""
+    def over_the_file(cls, words: Sequence[str], own: Collection[str] | None = None) -> dict[str, Setting]:
+        """See Training: what stands behind `--` is for the launcher; click takes no beginning of a flag."""
         words = list(words)
         words = words[: words.index("--")] if "--" in words else words
         switched = {f"--{one.replace('_', '-')}": one for one in _SWITCHES}

@@ -253,14 +253,23 @@ class HuggingFace(Training):
 
     @staticmethod
     def _check_flags(parsed: Parsed, stack: Stack) -> None:
-        """A flag that none of the classes has, and that is not the beginning of one that they have."""
+        """A flag that none of the classes has, and that is not the beginning of one that they have; or is of several.
+
+        TrlParser looks for --config before argparse does, and for no beginning of it.
+        """
         if not parsed.flags:
             return
-        from fp8check.rules.releases.training_arguments import FIELDS, begins_one, unknown
+        from fp8check.rules.releases.training_arguments import FIELDS, Spelled, ambiguous, unknown
 
-        fields = parsed.own.union(*(FIELDS.get(name, ()) for name in parsed.classes))
-        spelled = sorted({*fields, *(f"no_{field}" for field in fields), "config", "help"})
-        strange = dict(one for one in parsed.flags if not begins_one(one[0], spelled))
+        if any(name not in FIELDS for name in parsed.classes):
+            return
+        spelled = Spelled(parsed.classes, parsed.own, stack)
+        meant = {flag: spelled.meant(flag) for _, flag in parsed.flags}
+        several = next((flag for flag, flags in meant.items() if len(flags) > 1), None)
+        if several is not None:
+            place, text = Setting(several, Origin(flag=several)), ambiguous(several, meant[several])
+            raise PredictedError("ambiguous-flag", "arguments", "SystemExit", text, (place,), flag=several)
+        strange = {name: flag for name, flag in parsed.flags if not meant[flag] and name != "config"}
         names = unknown(parsed.classes, parsed.own, strange, stack)
         if names:
             words = listed([strange[name] for name in names])

@@ -18,7 +18,7 @@ from fp8check.rules.trainers.trl import KEYS as OF_TRL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from fp8check.rules.facts import Gpu
     from fp8check.rules.models import ModelShape
@@ -402,7 +402,7 @@ class LlamaFactory(HuggingFace):
             raise PredictedError("checkpointing-plain-function", "step", "AttributeError", text, (checkpointing,))
 
     @classmethod
-    def over_the_file(cls, words: Sequence[str]) -> dict[str, Setting]:
+    def over_the_file(cls, words: Sequence[str], own: Collection[str] | None = None) -> dict[str, Setting]:
         """`key=value` behind a file; `--key value` where there is none (hparams/parser.py read_args).
 
         It reads one file. OmegaConf.from_cli makes a key of another one's name, up to its dot (executed with 0.9.3 to
@@ -410,11 +410,11 @@ class LlamaFactory(HuggingFace):
         """
         from fp8check.rules.trainers.arguments import assigned, options, settings
 
-        own = words[1:] if "train" in words[:1] else words
-        if not own or not own[0].endswith(_FILES):
-            return settings(options(own), cls.known)
-        given = [*assigned(own)]
-        given += [(_key_of(word), "null", word) for word in own[1:] if _is_no_entry(word)]
+        words = words[1:] if "train" in words[:1] else words
+        if not words or not words[0].endswith(_FILES):
+            return settings(options(words), cls.known, own)
+        given = [*assigned(words)]
+        given += [(_key_of(word), "null", word) for word in words[1:] if _is_no_entry(word)]
         never = [name for name, _, word in given if _is_of_fp8(name) or _is_no_entry(word)]
         return settings(given, cls.known.union(never))
 
@@ -426,6 +426,23 @@ class LlamaFactory(HuggingFace):
         if words and words[0] != "train":
             raise not_told_to_train(program, words[0], ("train",))
         return Launch("python", {}, program, tuple(words))
+
+    def check_given(self, stack: Stack, launch: Launch, script: Script) -> None:
+        """A flag that is the beginning of several ends its parser (executed with 0.9.3 and 0.9.5)."""
+        words = launch.arguments[1:] if "train" in launch.arguments[:1] else launch.arguments
+        if not words or words[0].endswith(_FILES):
+            return
+        from fp8check.rules.releases.training_arguments import Spelled, ambiguous  # most runs have a file
+        from fp8check.rules.trainers.arguments import options
+
+        spelled = Spelled(("Seq2SeqTrainingArguments",), self.known - self.fp8_keys.keys(), stack)
+        for _, _, word in options(words):
+            flag = word.split()[0].partition("=")[0]
+            meant = spelled.meant(flag)
+            if len(meant) > 1:
+                place = Setting(word, Origin(flag=word))
+                text = ambiguous(flag, meant)
+                raise PredictedError("ambiguous-flag", "arguments", "SystemExit", text, (place,), flag=flag)
 
     @classmethod
     def usual(cls, launch: Launch) -> Launch:

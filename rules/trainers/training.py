@@ -8,7 +8,7 @@ from fp8check.rules.settings.values import Origin, Section, Setting, Undecided, 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from typing import Literal
 
     from fp8check.rules.facts import Facts, Gpu
@@ -501,6 +501,14 @@ class Training:
             PredictedError: it refuses.
         """
 
+    def check_given(self, stack: Stack, launch: Launch, script: Script) -> None:
+        """What its program ends at, once it has its arguments, where nothing says what it works on.
+
+        Raises:
+            PredictedError: it ends.
+            Undecided: a script of somebody's own asks for what nothing says.
+        """
+
     def check_fsdp(self, stack: Stack, launcher: Setting | None) -> None:
         """What the trainer refuses of FSDP's own settings, once there is an Accelerator.
 
@@ -545,15 +553,18 @@ class Training:
     # The command line.
 
     @classmethod
-    def over_the_file(cls, words: Sequence[str]) -> dict[str, Setting]:
+    def over_the_file(cls, words: Sequence[str], own: Collection[str] | None = None) -> dict[str, Setting]:
         """The settings among a program's arguments that this trainer takes over those of its file, by name.
 
         HF Trainer's scripts and TRL: `--key value`, `--key=value` and `--key` alone for a flag (HfArgumentParser,
         TrlParser); axolotl the same, also with hyphens. Names that the trainer does not know are a script's own.
+
+        Args:
+            own: those of the script, where its parser takes the beginning of a flag; None where none does.
         """
         from fp8check.rules.trainers.arguments import options, settings  # most launches have none
 
-        found = settings(options(words), cls.known)
+        found = settings(options(words), cls.known, own)
         named = found.get("deepspeed")
         if named is not None and not named.is_later and named.value is True:
             del found["deepspeed"]  # a switch of the script's own (deepspeed.add_config_arguments)

@@ -6,7 +6,7 @@ from fp8check.rules.reading.kind import Kind
 from fp8check.rules.releases import behaviors
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.releases.versions import parsed
-from fp8check.rules.settings.launch import LAUNCHER_FLAGS, SWITCHES, Launch
+from fp8check.rules.settings.launch import LAUNCHER_FLAGS, SWITCHES, Launch, is_several
 from fp8check.rules.settings.script import LOADER
 from fp8check.rules.settings.values import Origin, Section, Setting, Undecided
 from fp8check.rules.trainers.data import Detection, HandedOver, Tokens, count, exact, has_share, listed, names, varying
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fp8check.rules.facts import Facts
     from fp8check.rules.models import ModelShape
     from fp8check.rules.reading.kind import Shape
+    from fp8check.rules.releases.errors import Stage
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.settings.script import Script
     from fp8check.rules.trainers.data import Environment
@@ -97,18 +98,46 @@ def _used(script: Script) -> frozenset[str]:
     return frozenset(use.rpartition(".")[2].lower() for use in script.uses if use.startswith("trl."))
 
 
-def _unknown_flags(launch: Launch, classes: tuple[str, ...]) -> dict[str, Setting]:
-    """The flags of a command that are none of its script's, nor the beginning of one."""
-    from fp8check.rules.releases.training_arguments import FIELDS, NAMES, begins_one  # few runs are by the command
+def _unknown_flags(launch: Launch, classes: tuple[str, ...], stack: Stack, stage: Stage) -> dict[str, Setting]:
+    """The flags of a command that are none of its script's, nor the beginning of one.
+
+    Raises:
+        PredictedError: one is the beginning of several, which ends the parser at that stage.
+    """
+    from fp8check.rules.releases.training_arguments import Spelled, ambiguous  # few runs are by the command
     from fp8check.rules.trainers.arguments import options
 
-    fields = {field for name in classes for field in FIELDS[name]}
-    spelled = sorted({*fields, *(f"no_{field}" for field in fields)})
-    return {
-        name: Setting(word, Origin(flag=word))
-        for name, _, word in options(launch.arguments)
-        if name in NAMES or not begins_one(name, spelled)
-    }
+    spelled = Spelled(classes, (), stack)
+    strange: dict[str, Setting] = {}
+    for name, _, word in options(launch.arguments):
+        flag = word.split()[0].partition("=")[0]
+        meant = spelled.meant(flag)
+        if len(meant) > 1:
+            because = (Setting(word, Origin(flag=word)),)
+            raise PredictedError("ambiguous-flag", stage, "SystemExit", ambiguous(flag, meant), because, flag=flag)
+        if not meant:
+            strange[name] = Setting(word, Origin(flag=word))
+    return strange
+
+
+# Whose scripts hand the model's name to their Trainer, and since when; those of the others always did.
+_LEAVES_LOADING: Mapping[str, Callable[[Stack], bool]] = {
+    "sft": lambda stack: stack.does(behaviors.Trl.SFT_LEAVES_LOADING),
+    "dpo": lambda stack: stack.does(behaviors.Trl.SFT_LEAVES_LOADING),
+    "kto": lambda stack: stack.does(behaviors.Trl.KTO_LEAVES_LOADING),
+    "grpo": lambda stack: stack.does(behaviors.Trl.GRPO_LEAVES_LOADING),
+}
+
+
+def _words_of(launch: Launch) -> Iterator[str]:
+    """All words of a command, also what its script hands on of its own arguments."""
+    yield from launch.arguments
+    yield from () if launch.line is None else (word.text for word in launch.line.words)
+
+
+def _is_open(word: str) -> bool:
+    """Whether a word may stand for several, of which nothing is known."""
+    return is_several(word) or word.startswith(("${@", "${*"))
 
 
 class Trl(HuggingFace):
@@ -407,11 +436,14 @@ class Trl(HuggingFace):
         Executed with 0.24.0, 1.9.0 and 1.16.0: "unrecognized arguments: --max_seq_length".
         """
         classes = _CLASSES.get(launch.arguments[0])
-        if classes is None or not self._hands_flags_on(launch, stack.version("trl")):
+        if classes is None:
+            return
+        classes = classes if stack.does(behaviors.Trl.ASKS_FOR_DATA) else classes[:-1]  # they had no datasets
+        flags = _unknown_flags(launch, classes, stack, "launch")
+        if not self._hands_flags_on(launch, stack.version("trl")):
             return
         from fp8check.rules.releases.training_arguments import unknown  # few runs are by the command
 
-        flags = _unknown_flags(launch, classes)
         written = {
             name: setting
             for name, setting in self.top.settings()
@@ -431,17 +463,65 @@ class Trl(HuggingFace):
         """
         package, _, command = str(launch.script).rpartition(".")
         classes = _CLASSES.get(command) if launch.is_module and package == "trl.scripts" else None
-        if classes is None or not stack.does(behaviors.Trl.SCRIPTS_REFUSE_WORDS):
+        if classes is None:
             return
-        from fp8check.rules.releases.training_arguments import unknown  # as above
-
-        flags = _unknown_flags(launch, classes)
-        names = unknown(classes, ("config",), flags, stack)
-        if names:
-            words = [word for name in names for word in str(flags[name].value).split()]
+        flags = _unknown_flags(launch, classes, stack, "arguments")
+        flags.pop("config", None)
+        if flags and stack.does(behaviors.Trl.SCRIPTS_REFUSE_WORDS):
+            words = [word for flag in flags.values() for word in str(flag.value).split()]
             text = f"Some specified arguments are not used by the HfArgumentParser: {listed(words)}"
-            because = tuple(flags[name] for name in names)
+            because = tuple(flags.values())
             raise PredictedError("unknown-training-key", "arguments", "ValueError", text, because)
+
+    def check_given(self, stack: Stack, launch: Launch, script: Script) -> None:
+        """Its own scripts end without a model and without a dataset (executed with 0.18.2, 0.24.0, 1.9.0, 1.16.0).
+
+        A script that loads the model by itself does so first.
+        """
+        if any(map(_is_open, _words_of(launch))):
+            return
+        command = self._own_command(launch)
+        if command is None:
+            self._check_asked(launch, script)
+            return
+        because = (Setting(command, Origin(flag=launch.script if launch.is_module else f"{self.name} {command}")),)
+        leaves_loading = _LEAVES_LOADING.get(command)
+        lacks_model = self._lacks("model_name_or_path")
+        if lacks_model and leaves_loading is not None and not leaves_loading(stack):
+            text = "None is not a local folder and is not a valid model identifier listed on 'https://huggingface.co/models'"
+            raise PredictedError("trainer-without-model", "trainer", "OSError", text, because)
+        if self._lacks("dataset_name") and self._lacks("datasets"):
+            asks = stack.does(behaviors.Trl.ASKS_FOR_DATA)
+            text = "expected str, bytes or os.PathLike object, not NoneType"
+            text = "Either `datasets` or `dataset_name` must be provided." if asks else text
+            type_ = "ValueError" if asks else "TypeError"
+            raise PredictedError("trainer-without-data", "trainer", type_, text, because)
+        if lacks_model:
+            refers = command in ("dpo", "kto")
+            text = "'NoneType' object has no attribute 'config'"
+            text = "`model` and `ref_model` cannot be the same object." if refers else text
+            type_ = "ValueError" if refers else "AttributeError"
+            raise PredictedError("trainer-without-model", "trainer", type_, text, because)
+
+    def _check_asked(self, launch: Launch, script: Script) -> None:
+        """A script that asks ModelConfig and ScriptArguments for what nothing has said: they have no default."""
+        asked = script.parsed.asks if launch.given and script.parsed is not None else ()
+        lacking = next((name for name in asked if self._lacks(name)), None)
+        if lacking is not None:
+            raise Undecided(f"what {launch.script} does without a {lacking}", f"--{lacking}")
+
+    def _own_command(self, launch: Launch) -> str | None:
+        """The command of which TRL's own script is started: that of `trl sft`, or of `-m trl.scripts.sft`."""
+        if launch.through == self.name:
+            command = launch.arguments[0] if launch.arguments else ""
+        else:
+            package, _, command = str(launch.script).rpartition(".")
+            command = command if launch.is_module and package == "trl.scripts" else ""
+        return command if launch.given and command in _CLASSES else None
+
+    def _lacks(self, name: str) -> bool:
+        written = self.get(name)
+        return written is None or (not written.is_later and written.value is None)
 
     @classmethod
     def passed_over(cls, launch: Launch, facts: Facts) -> tuple[str, ...]:

@@ -32,6 +32,8 @@ NAMED = {
     "what Accelerate's FP8 makes": "a base that is quantized",
     "the script that the command names": "src/train.py: no such file",
     "the program that the shell finds": "llamafactory-cli: no such file",
+    "a flag that the torchrun of another": "torchrun has a flag that is not known here: --processes",
+    "what a script of one's own does without": "what train.py does without a",
     "a flag that is not torchrun's": "torchrun has a flag that is not known here: --mixed_precision",
     "a variable that the script sets": "may set ACCELERATE_MIXED_PRECISION",
 }

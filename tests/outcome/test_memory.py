@@ -400,10 +400,16 @@ OF_TRL = {**WITH_TE, "trl": "1.16.0"}
 @pytest.mark.parametrize(
     ("launch", "is_known"),
     [
-        ("accelerate launch --module trl.scripts.sft --model_name_or_path m --max_length 4096 --bf16 true", True),
-        ("accelerate launch --module trl.scripts.dpo --model_name_or_path m --max_length 4096 --bf16 true", False),
-        ("trl sft --model_name_or_path m --max_length 4096 --bf16 true", True),
-        ("trl dpo --model_name_or_path m --max_length 4096 --bf16 true", False),
+        (
+            "accelerate launch --module trl.scripts.sft --model_name_or_path m --dataset_name d --max_length 4096 --bf16 true",
+            True,
+        ),
+        (
+            "accelerate launch --module trl.scripts.dpo --model_name_or_path m --dataset_name d --max_length 4096 --bf16 true",
+            False,
+        ),
+        ("trl sft --model_name_or_path m --dataset_name d --max_length 4096 --bf16 true", True),
+        ("trl dpo --model_name_or_path m --dataset_name d --max_length 4096 --bf16 true", False),
     ],
 )
 def test_the_command_of_trl_says_which_trainer_it_is(launch: str, is_known: bool) -> None:

@@ -69,6 +69,8 @@ def row(behavior: Behavior, run: Mapping[str, object], shows: str = "", /, **hap
 
 
 _WHOLE = "output_dir: out\nbf16: false\ngradient_checkpointing: false\npacking: true\n"
+_GIVEN = "--model_name_or_path org/model --dataset_name org/rows"
+_LACKS = {**TRL, "training": "output_dir: out\nbf16: false\n"}
 ROWS = [
     row(
         LlamaFactory.DEQUANTIZES,
@@ -405,7 +407,7 @@ ROWS = [
     ),
     Row(
         Trl.SCRIPTS_REFUSE_WORDS,
-        {**TRL, "launch": "python -m trl.scripts.sft --max_seq_length 32", "training": f"{_WHOLE}"},
+        {**TRL, "launch": f"python -m trl.scripts.sft {_GIVEN} --max_seq_length 32", "training": f"{_WHOLE}"},
         {"0.29.0": f"fp8 TE all {DEFAULT}", "1.0.0": "ValueError (arguments)"},
     ),
     row(
@@ -537,7 +539,7 @@ ROWS = [
     ),
     Row(
         Trl.TAKES_LAUNCHER_FLAGS,
-        {**TRL, "launch": "trl sft --mixed_precision fp8", "training": "output_dir: out\nbf16: false\n"},
+        {**TRL, "launch": f"trl sft {_GIVEN} --mixed_precision fp8", "training": "output_dir: out\nbf16: false\n"},
         {"0.17.0": "SystemExit (launch)", "0.18.0": f"fp8 TE all {DEFAULT}"},
     ),
     Row(
@@ -561,23 +563,43 @@ ROWS = [
         {"1.14.0": f"fp8 TE all {DEFAULT}", "1.15.0": "RuntimeError (step)", "1.16.0": "RuntimeError (step)"},
     ),
     Row(
+        Trl.ASKS_FOR_DATA,
+        {**_LACKS, "launch": "trl sft --model_name_or_path org/model"},
+        {"0.21.0": "TypeError (trainer)", "0.22.0": "ValueError (trainer)"},
+    ),
+    Row(
+        Trl.SFT_LEAVES_LOADING,
+        {**_LACKS, "launch": "trl sft --dataset_name org/rows"},
+        {"1.4.0": "OSError (trainer)", "1.5.0": "AttributeError (trainer)"},
+    ),
+    Row(
+        Trl.KTO_LEAVES_LOADING,
+        {**_LACKS, "launch": "trl kto --dataset_name org/rows"},
+        {"1.7.0": "OSError (trainer)", "1.9.0": "ValueError (trainer)"},
+    ),
+    Row(
+        Trl.GRPO_LEAVES_LOADING,
+        {**_LACKS, "launch": "trl grpo --dataset_name org/rows"},
+        {"0.21.0": "OSError (trainer)", "0.22.0": "AttributeError (trainer)"},
+    ),
+    Row(
         Trl.HAS_GRPO,
-        {**TRL, "launch": "trl grpo", "training": "output_dir: out\nbf16: false\n"},
+        {**TRL, "launch": f"trl grpo {_GIVEN}", "training": "output_dir: out\nbf16: false\n"},
         {"0.13.0": "undecided: trl 0.13.0 may have no command grpo", "0.14.0": f"no TE all {DEFAULT}"},
     ),
     Row(
         Trl.HAS_RLOO,
-        {**TRL, "launch": "trl rloo", "training": "output_dir: out\nbf16: false\n"},
+        {**TRL, "launch": f"trl rloo {_GIVEN}", "training": "output_dir: out\nbf16: false\n"},
         {"0.21.0": "undecided: trl 0.21.0 may have no command rloo", "0.22.0": "CheckpointError (step)"},
     ),
     Row(
         Trl.HAS_REWARD,
-        {**TRL, "launch": "trl reward", "training": "output_dir: out\nbf16: false\n"},
+        {**TRL, "launch": f"trl reward {_GIVEN}", "training": "output_dir: out\nbf16: false\n"},
         {"0.23.1": "undecided: trl 0.23.1 may have no command reward", "0.24.0": "CheckpointError (step)"},
     ),
     Row(
         Trl.HAS_DISTILLATION,
-        {**TRL, "launch": "trl distillation", "training": "output_dir: out\nbf16: false\n"},
+        {**TRL, "launch": f"trl distillation {_GIVEN}", "training": "output_dir: out\nbf16: false\n"},
         {"1.9.0": "undecided: trl 1.9.0 may have no command distillation", "1.16.0": "CheckpointError (step)"},
     ),
     Row(

@@ -216,7 +216,7 @@ def test_the_trainer_of_a_line_starts_it_another_way() -> None:
 
 
 def test_flags_are_all_there_is() -> None:
-    launch = "trl sft --model_name_or_path a/b --bf16 True --gradient_checkpointing False"
+    launch = "trl sft --model_name_or_path a/b --dataset_name a/b --bf16 True --gradient_checkpointing False"
     found = planned({}, launch, stack={**TODAY, "trl": "1.16.0"})
     assert "--bf16 False" in str(found.plans[0].launch)
 

@@ -7,7 +7,14 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from tests.tools.conformance import stacks
-from tests.tools.conformance.commands import first_tries, programs, scripted, second_tries, third_tries
+from tests.tools.conformance.commands import (
+    first_tries,
+    fourth_tries,
+    programs,
+    scripted,
+    second_tries,
+    third_tries,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -43,6 +50,7 @@ def everything() -> list[Case]:
         *_first_tries(),
         *_tries("second", second_tries),
         *_tries("third", third_tries),
+        *_tries("fourth", fourth_tries),
     ]
 
     assert len({case["id"] for case in made}) == len(made)
