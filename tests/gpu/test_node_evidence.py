@@ -17,6 +17,8 @@ from tests.tools.score import load
 
 EVIDENCE = Path(__file__).parent.parent.parent / "docs" / "evidence"
 RECORDED = {one["name"]: one for one in load(EVIDENCE / "nodes-h200.jsonl")}
+AGAIN = {one["name"]: one for one in load(EVIDENCE / "nodes-h200-again.jsonl")}
+BOTH = {"first": RECORDED, "again": AGAIN}
 # By the fault: the GPUs that are named. Of two that come to other losses, where nothing was compared with FP32, nobody
 # knows which one is right.
 NAMED = {"": set(), "te-wrong-output": {"1"}, "busy": {"1"}, "lost-in-collective": {"1"}, "wrong-output": {"0", "1"}}
@@ -27,9 +29,13 @@ def gpus_of(record: dict[str, Any]) -> list[dict[str, Any]]:
     return [gpu for name, told in record["told"].items() if name.endswith(".json") for gpu in told.get("gpus", ())]
 
 
-@pytest.mark.parametrize("name", [name for name, one in RECORDED.items() if gpus_of(one)])
-def test_who_is_named(name: str) -> None:
-    record = RECORDED[name]
+PROBED = [
+    pytest.param(one, id=f"{day}-{name}") for day, found in BOTH.items() for name, one in found.items() if gpus_of(one)
+]
+
+
+@pytest.mark.parametrize("record", PROBED)
+def test_who_is_named(record: dict[str, Any]) -> None:
     known = Merged()
     for gpu in gpus_of(record):
         # As a node that tells what was measured, and none of what was said of it then.
@@ -44,13 +50,14 @@ def test_who_is_named(name: str) -> None:
     assert named == NAMED[record["fault"]]
 
 
-def test_what_was_measured_is_what_is_promised() -> None:
-    assert RECORDED["node-without-probe"]["seconds"] < 2
-    assert RECORDED["node-te-cold"]["seconds"] < 60
+@pytest.mark.parametrize("found", BOTH.values(), ids=BOTH)
+def test_what_was_measured_is_what_is_promised(found: dict[str, Any]) -> None:
+    assert found["node-without-probe"]["seconds"] < 2
+    assert found["node-te-cold"]["seconds"] < 60
     for name in ("node-te-cold", "node-te", "node-ao-fsdp2"):
-        assert [gpu["seen"]["collective"] for gpu in gpus_of(RECORDED[name])] == [
+        assert [gpu["seen"]["collective"] for gpu in gpus_of(found[name])] == [
             {"ranks": 2, "missing": [], "why": ""}
         ] * 2
-    (gpu, other) = RECORDED["facts"]["told"]["facts"]["gpus"]
+    (gpu, other) = found["facts"]["told"]["facts"]["gpus"]
     assert (gpu["sm_mhz"], gpu["memory_mhz"], gpu["power_w"]) == (1980, 3201, 700)
     assert {**gpu, "index": 1} == other

@@ -41,10 +41,9 @@ was stopped in its first step. Runs that changed two files and compiled took 60 
 Round 5, `r5-`, was planned anew by the planner of that day, on one NVIDIA H100 80GB HBM3 (up to eleven beside each other,
 for 245 s and 285 s): 14 of 16 ended in time, each trained in FP8 as predicted; two were still at it.
 
-Round 6, `r6-`, was planned anew and predicted in a commit before it ran, for two H100s; two NVIDIA H200 came (up to eight
-beside each other, for 275 s): 12 ended in time, each trained in FP8 as predicted; two were still at it, and six were not
-begun. What is left of it, and ten runs in which one process sees two GPUs (nn.DataParallel), of which nothing is known yet,
-is predicted in [advised-predicted.json](advised-predicted.json).
+Round 6, `r6-`, was planned anew and predicted in a commit before it ran, for two H100s; two NVIDIA H200 came, twice (up to
+eight beside each other, for 275 s, and for 350 s beside runs of one process that sees two GPUs): all 20 trained in FP8 as
+predicted.
 
 Of memory {memory} predictions were made before their runs, in six rounds; half were off by {median:.1%} at most. Off by
 more than 20 % were `trl-lora-ddp-2` (24 % too low: torchao's casts were not counted, nor what checkpointing computes again
