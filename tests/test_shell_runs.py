@@ -752,9 +752,10 @@ def test_a_precision_that_is_filled_in_later_is_undecided(
         ("bash run.sh a.yaml b.yaml", ["a.yaml"]),
         ("timeout 60 zsh -o pipefail run.sh te.yaml | tee log", ["te.yaml"]),
         ("source run.sh te.yaml", ["te.yaml"]),
-        # Of several commands the one that launches counts, and not what is written in the script before it.
-        ("bash run.sh te.yaml || accelerate launch --config_file other.yaml train.py", ["other.yaml"]),
-        ("bash run.sh x;accelerate launch --config_file other.yaml train.py", ["other.yaml"]),
+        ("chmod +x run.sh; ./run.sh te.yaml", ["te.yaml"]),
+        ("mkdir -p out && CONFIG=te.yaml bash run.sh && date", ["te.yaml"]),
+        ("bash prep.sh && accelerate launch --config_file other.yaml train.py", ["other.yaml"]),
+        ("export A=1; bash run.sh te.yaml", ["te.yaml"]),
     ],
 )
 def test_a_command_that_starts_a_shell_script_hands_it_its_arguments(
@@ -763,12 +764,21 @@ def test_a_command_that_starts_a_shell_script_hands_it_its_arguments(
     monkeypatch.chdir(tmp_path)
     text = "#!/bin/bash\nFILE=${1:-${CONFIG:-ao.yaml}}\naccelerate launch --config_file $FILE train.py\n"
     (tmp_path / "run.sh").write_text(text)
+    (tmp_path / "prep.sh").write_text("export CONFIG=te.yaml\npip install accelerate\n")
     (tmp_path / "train.py").write_text("from accelerate import Accelerator\nAccelerator()\n")
     runs = runs_of(Request((RunRequest((), Facts(), command),)))
     assert [one.run.launch.config_file for one in runs] == files
 
 
-@pytest.mark.parametrize("command", ["env -i bash run.sh", "ssh host bash run.sh", "bash run.sh; bash run.sh"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "env -i bash run.sh",
+        "ssh host bash run.sh",
+        "bash run.sh; bash run.sh",
+        "bash run.sh te.yaml || accelerate launch --config_file other.yaml train.py",
+    ],
+)
 def test_a_shell_script_that_starts_elsewhere_or_twice_is_undecided(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
@@ -776,3 +786,45 @@ def test_a_shell_script_that_starts_elsewhere_or_twice_is_undecided(
     (tmp_path / "run.sh").write_text("accelerate launch train.py\n")
     (one,) = runs_of(Request((RunRequest((), Facts(), command),)))
     assert one.run.launch.unknown
+
+
+@pytest.mark.parametrize(
+    ("line", "configs"),
+    [
+        ("bash inner.sh te.yaml", ["te.yaml"]),
+        ("chmod +x inner.sh\n./inner.sh te.yaml", ["te.yaml"]),
+        ("nohup ./inner.sh > log 2>&1 &", ["ao.yaml"]),
+        ("CONFIG=te.yaml bash inner.sh", ["te.yaml"]),
+        ("CONFIG=te.yaml\nbash inner.sh", ["ao.yaml"]),
+        ("export CONFIG=te.yaml\nbash inner.sh", ["te.yaml"]),
+        ("bash inner.sh te.yaml\nbash inner.sh", ["te.yaml", "ao.yaml"]),
+        ("bash gone.sh\nbash inner.sh", ["ao.yaml"]),
+        ("cat inner.sh\nbash inner.sh", ["ao.yaml"]),
+        ("python train.py inner.sh", [None]),
+        ("bash run.sh\nbash inner.sh", ["ao.yaml"] * 8),  # a script that starts itself
+    ],
+)
+def test_a_script_that_a_script_starts_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, configs: list[str | None]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = "#!/bin/bash\nFILE=${1:-${CONFIG:-ao.yaml}}\naccelerate launch --config_file $FILE train.py\n"
+    (tmp_path / "inner.sh").write_text(text)
+    (tmp_path / "run.sh").write_text(f"#!/bin/bash\n{line}\n")
+    (tmp_path / "train.py").write_text("from accelerate import Accelerator\nAccelerator()\n")
+    document = read(Source("run.sh", (tmp_path / "run.sh").read_text()))
+    found = [one.run.launch for one in runs_of(Request((RunRequest((document,), Facts()),)))]
+    assert [launch.config_file for launch in found] == configs
+    assert all(launch.line is not None and launch.line.span.file == "run.sh" for launch in found)
+
+
+def test_a_script_that_is_started_before_may_write_a_file_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "prep.sh").write_text("sed -i s/bf16/fp8/ accel.yaml\n")
+    (tmp_path / "accel.yaml").write_text(ACCELERATE)
+    (tmp_path / "train.py").write_text(TRAINS)
+    document = read(Source("run.sh", "bash prep.sh\naccelerate launch --config_file accel.yaml train.py\n"))
+    (one,) = runs_of(Request((RunRequest((document,), Facts()),)))
+    assert "accel.yaml" in str(one.run.unread)

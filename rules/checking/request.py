@@ -111,14 +111,17 @@ def assembled(part: RunRequest) -> Iterator[Assembled]:
         yield from _of_shell(part)
         if not part.apart:
             return
+    load = None
     if part.launch is not None and part.follow and ".sh" in part.launch:
-        from fp8check.rules.checking.shell_command import started  # few commands start one
+        from fp8check.rules.checking.shell import Files  # few commands start one
+        from fp8check.rules.checking.shell_command import started
 
+        load = Files("").text
         script = started(part.launch)
         if script is not None:
             yield from _of_shell(part._replace(launch=None, documents=(script.script, *part.documents)), script)
             return
-    launch = parse_launch(part.launch, part.trainer)
+    launch = parse_launch(part.launch, part.trainer, load)
     for documents in _groups(part, launch):
         yield from assemble(
             documents, part.facts, launch=launch, trainer=part.trainer, follow=part.follow, script=part.script

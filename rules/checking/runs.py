@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from fp8check.rules.reading.nodes import ProblemCode
     from fp8check.rules.settings.script import Parsed, ScriptSource
     from fp8check.rules.settings.script_known import Start
+    from fp8check.rules.trainers.commands import Load
     from fp8check.rules.trainers.run import Unread
     from fp8check.rules.trainers.training import Training
     from fp8check.rules.trainers.written import Written
@@ -586,11 +587,12 @@ def _trainer(training: Document | None, name: str | None) -> type[Training]:
     return registry.find(name)
 
 
-def parse_launch(command: str | None, trainer: str | None = None) -> Launch | None:
+def parse_launch(command: str | None, trainer: str | None = None, load: Load | None = None) -> Launch | None:
     """The launch command as the user wrote it.
 
     Args:
         trainer: who is said to read the training file: its own commands are known as well.
+        load: gives the text of a shell script that one of several commands starts.
 
     Raises:
         WrongFiles: it cannot be understood.
@@ -601,6 +603,6 @@ def parse_launch(command: str | None, trainer: str | None = None) -> Launch | No
     from fp8check.rules.trainers.commands import parse  # few checks are given a command
 
     try:
-        return parse(command, None if trainer is None else registry.find(trainer))
+        return parse(command, None if trainer is None else registry.find(trainer), load)
     except LaunchError as error:
         raise WrongFiles(str(error)) from None

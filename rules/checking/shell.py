@@ -147,7 +147,7 @@ def _told(run: Run) -> Run:
 def programs_of(script: ShellScript, given: Given) -> tuple[Line, ...]:
     """The lines of a script that start a program that may train."""
     programs = LAUNCHERS | registry.PROGRAMS | FOREIGN.keys() | {"accelerate-launch"}
-    load = _Files(os.path.dirname(script.path)).text if given.follow and script.path != "-" else None
+    load = Files(os.path.dirname(script.path)).text if given.follow and script.path != "-" else None
     return tuple(islice(lines(script, programs, _reaches, given.facts.variables or {}, load), MAX_PROGRAMS))
 
 
@@ -155,7 +155,7 @@ def _launches(script: ShellScript, given: Given) -> Iterator[Launch]:
     """What the lines of a script start."""
     programs = LAUNCHERS | registry.PROGRAMS | FOREIGN.keys() | {"accelerate-launch"}
     count = 0
-    load = _Files(os.path.dirname(script.path)).text if given.follow and script.path != "-" else None
+    load = Files(os.path.dirname(script.path)).text if given.follow and script.path != "-" else None
     for line in lines(script, programs, _reaches, given.environment, load, given.arguments):
         there, places = _found(line, script) if given.follow else (line, ("",))
         launch = _launch(there, given.trainer)
@@ -330,7 +330,7 @@ def _wrappers_folder(line: Line) -> Place | None:
     return Place(folder, line.span, why)
 
 
-class _Files:
+class Files:
     """The files that a script reads as parts of itself."""
 
     __slots__ = ("_own",)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.record import Record
-from fp8check.rules.settings.command import split
+from fp8check.rules.settings.command import one_line, split
 from fp8check.rules.settings.launch import HERE, LaunchError
 from fp8check.rules.settings.wrapper_data import ShellScript
 from fp8check.rules.settings.wrappers import unwrap
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
     from fp8check.rules.reading import Document
 
+_BETWEEN = (";", "&&")
+# What changes nothing for the command behind it.
+_HARMLESS = frozenset(
+    ("chmod", "date", "echo", "hostname", "ls", "mkdir", "nvidia-smi", "pwd", "sleep", "true", "which")
+)
 _BY_THIS_SHELL = ("source", ".")
 
 
@@ -34,11 +39,11 @@ class Started(Record):
 def started(command: str) -> Started | None:
     """The shell script that a command starts; None where it starts another program, or the script cannot be read.
 
-    None also where it is one of several commands, or its wrappers change more than its variables: what starts is
-    undecided then (Launch.unknown).
+    None also where it is one of several commands that do something (`chmod +x run.sh` does not), or its wrappers change
+    more than its variables.
     """
     try:
-        variables, words = split(command)
+        variables, words = split(_alone(command))
         if not words:
             return None
         inside = unwrap(words, variables)
@@ -55,6 +60,28 @@ def started(command: str) -> Started | None:
     name, *arguments = inside.words
     document = _read(name)
     return None if document is None else Started(document, tuple(arguments), inside.variables)
+
+
+def _alone(command: str) -> str:
+    """The one of several commands that does something; the whole where that is not one of a plain list."""
+    if not any(sign in command for sign in _BETWEEN):
+        return command
+    from fp8check.rules.reading import Unreadable
+    from fp8check.rules.reading.shell import Command, Enter, Leave
+    from fp8check.rules.reading.shell_syntax import read as parse
+    from fp8check.rules.reading.source import Source
+
+    text = one_line(command)
+    try:
+        script = parse(Source("the launch command", text))
+    except Unreadable:
+        return command
+    others = [item for item in script.items if not isinstance(item, Command)]
+    if any(not isinstance(item, (Enter, Leave)) or item.kind != "and" for item in others):
+        return command
+    commands = [item for item in script.items if isinstance(item, Command)]
+    left = [one for one in commands if not one.words or one.words[0].bare not in _HARMLESS]
+    return text[left[0].start : left[0].end] if len(left) == 1 else command
 
 
 def _read(path: str) -> Document | None:

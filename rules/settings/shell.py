@@ -7,6 +7,7 @@ import os
 from fp8check.rules.reading.kind import SHELLS
 from fp8check.rules.reading.shell import Arithmetic, Branch, Command, Enter, Leave
 from fp8check.rules.record import Record
+from fp8check.rules.settings.launch import LaunchError
 from fp8check.rules.settings.shell_blocks import Block, hangs_on, is_wanted, tested
 from fp8check.rules.settings.shell_builtins import BUILTINS, FILLING, Builtins, Session, names_set
 from fp8check.rules.settings.shell_lines import Changed, Line, Place, where_of
@@ -23,6 +24,8 @@ from fp8check.rules.settings.shell_scope import (
 )
 from fp8check.rules.settings.shell_values import Expander, Field, value_of
 from fp8check.rules.settings.shell_writes import files_written
+from fp8check.rules.settings.wrapper_data import ShellScript as StartsScript
+from fp8check.rules.settings.wrappers import unwrap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -410,6 +413,9 @@ class _Walk:
         By a here-document, a pipe, or as a file that this script has written.
         """
         written = self._shared.written
+        there = self._there(fields) if any(field.text.endswith(".sh") for field in fields) else None
+        if there is not None:
+            return there
         for at, field in enumerate(fields):
             name = field.text.rpartition("/")[2]
             path = os.path.normpath(field.text) if written else ""
@@ -432,6 +438,28 @@ class _Walk:
                     return (len(fields) if name == "ssh" else at), fed, (), self._placed(command, text_of(fed))
         return None
 
+    def _there(self, fields: Sequence[Field]) -> tuple[int, Value, Sequence[Field], None] | None:
+        """A script beside this one that is started, as `_read_by` tells: `bash run.sh`, `nohup ./run.sh`."""
+        folder, load = self._scope.folder, self._asked.load
+        at = len(fields) - len(_script_started([field.text for field in fields]))
+        if load is None or folder is None or at == len(fields) or self._shared.read >= _MOST_READ:
+            return None
+        field = fields[at]
+        text = load(field.text, folder) if not field.why and not self._is_written(field.text) else None
+        if text is None or not self._expander.spends(text):
+            return None
+        self._shared.counts(read=1)
+        starts = at
+        while starts and (fields[starts - 1].text.startswith("-") or _is_shell(fields[starts - 1].text)):
+            starts -= 1
+        starts = 0 if fields[0].text in _SUBMITTING else starts
+        return starts, (Part(text),), fields[at + 1 :], None
+
+    def _is_written(self, path: str) -> bool:
+        """Whether the script has written that file, or changed it."""
+        changed, there = self._shared.changed, os.path.normpath(os.path.join(self._scope.folder or "", path))
+        return os.path.normpath(path) in self._shared.written or changed.line_of(there, changed.count) is not None
+
     def _within(
         self,
         command: Command,
@@ -443,7 +471,9 @@ class _Walk:
         before = tuple(self._place(one, command) for one in fields[:at])
         known = not why_of(text)
         old = self._expander.take([value_of(field) for field in arguments] if known else None)
-        yield from self._inner(command, fields, before, text_of(text), keeps=False, known=known, place=place)
+        yield from self._inner(
+            command, fields, before, text_of(text), keeps=False, whole=True, known=known, place=place
+        )
         self._expander.give_back(old)
 
     def _write(self, command: Command, fields: Sequence[Field]) -> None:
@@ -520,7 +550,7 @@ class _Walk:
         except Unreadable:  # more words, or deeper blocks, than anybody writes
             script = None
         if script is None or script.stopped is not None:
-            if whole:
+            if whole and keeps:
                 self._expander.read_in("a text that cannot be read")
             if self._asked.is_in([field.text for field in fields]):
                 yield self._line(command, fields)
@@ -532,6 +562,9 @@ class _Walk:
             yield from _Walk(script, self._asked, expander, outer, self._shared).part()
             self._expander.read_in(expander.sourced)
         else:
+            for assignment in command.assignments:
+                if assignment.value is not None:
+                    self._builtins.set(assignment.name, self._expander.value(assignment.value), exported=True)
             self._scope.hide("" if known else "it is another shell's")
             yield from _Walk(script, self._asked, expander, outer, _Shared(self._shared)).whole()
             self._scope.roll_back(mark)
@@ -625,6 +658,22 @@ class _Walk:
 def _goes_on(row: str) -> bool:
     """Whether a line goes on in the next one: it ends with a backslash that means that."""
     return (len(row) - len(row.rstrip("\\"))) % 2 == 1
+
+
+def _is_shell(word: str) -> bool:
+    return word.rpartition("/")[2] in SHELLS
+
+
+def _script_started(words: Sequence[str]) -> Sequence[str]:
+    """The shell script that a command starts, with its arguments; none where it starts another program."""
+    try:
+        inside = unwrap(words, {})
+    except StartsScript as script:
+        at = next((at for at, word in enumerate(script.inside.words) if not word.startswith("-")), None)
+        return script.inside.words[at:] if at is not None else ()
+    except LaunchError:
+        return ()
+    return inside.words if inside.words and inside.words[0].endswith(".sh") else ()
 
 
 def _text_of_shell(fields: Sequence[Field]) -> str | None:

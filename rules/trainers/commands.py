@@ -10,20 +10,24 @@ from fp8check.rules.trainers.registry import BY_MODULE, BY_PROGRAM, PROGRAMS, of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from fp8check.rules.trainers.training import Training
+
+    Load = Callable[[str, str], str | None]
+
 # What pages write in the place of a program.
 _LEFT_OUT = ("...", "\u2026", "[...]", "<...>")
 
 
-def parse(command: str, trainer: type[Training] | None = None) -> Launch:
+def parse(command: str, trainer: type[Training] | None = None, load: Load | None = None) -> Launch:
     """How a command starts a run: "accelerate launch --config_file a.yaml train.py cfg.yaml", or a tool's bare name.
 
     Where that is not known, the launch says why: `Launch.unknown`.
 
     Args:
         trainer: one that an installed package brings, whose programs count, too.
+        load: gives the text of a shell script that one of several commands starts; see shell.lines.
 
     Raises:
         LaunchError: it cannot be read: nothing in it, unbalanced quotes, a flag without its value.
@@ -36,10 +40,10 @@ def parse(command: str, trainer: type[Training] | None = None) -> Launch:
         launch = of_words(words, variables, trainer)
     except (NotARun, Unclear) as reason:
         launch = Launch("", variables=variables, unknown=str(reason))
-    return _among_several(command, trainer) if launch.unknown == SEVERAL else launch
+    return _among_several(command, trainer, load) if launch.unknown == SEVERAL else launch
 
 
-def _among_several(command: str, trainer: type[Training] | None) -> Launch:
+def _among_several(command: str, trainer: type[Training] | None, load: Load | None) -> Launch:
     """The one launch of a command line that has several commands: `cd out && A=1 accelerate launch train.py; date`."""
     from fp8check.rules.facts.variables import matters
     from fp8check.rules.reading.shell_syntax import read
@@ -49,7 +53,7 @@ def _among_several(command: str, trainer: type[Training] | None) -> Launch:
 
     found: list[Launch] = []
     script = read(Source("the launch command", one_line(command)))
-    for line in lines(script, LAUNCHERS | PROGRAMS | FOREIGN.keys() | {"accelerate-launch"}, matters, {}):
+    for line in lines(script, LAUNCHERS | PROGRAMS | FOREIGN.keys() | {"accelerate-launch"}, matters, {}, load):
         variables = {name: place.text for name, place in line.variables.items()}
         if line.folder is None:
             found.append(

@@ -19,6 +19,7 @@ from tests.tools.conformance.commands.second_tries import (
     TE,
     TWO,
     Try,
+    config,
     own,
 )
 from tests.tools.conformance.commands.third_tries import FLAGS, PARSED, SFT, without
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 KIND = "fourth tries"
 TRL_18 = "1.8-trl"
+BF16 = config(mixed_precision="bf16")
 LAUNCH = "accelerate launch --config_file te.yaml train.py"
 # A script of one's own with a parser of argparse; {more} is what else the parser is made with, {asked} how it is asked.
 ARGPARSE = (
@@ -268,9 +270,198 @@ def _left_out() -> Iterator[tuple[str, Try]]:
         yield f"left-parser-data{at}", Try(f"{LAUNCH} --config r.yaml", parsed, stack)
 
 
+RUN = "accelerate launch --config_file ${1:-te.yaml} train.py\n"
+# A script that reads its own arguments one by one; {head} begins the loop, {first} is what it looks at.
+LOOP = """CONFIG=te.yaml
+PRECISION=
+{head}
+  case {first} in
+    -c|--config) CONFIG="$2"; shift 2 ;;
+    --config=*) CONFIG="${{1#*=}}"; shift ;;
+    --bf16) PRECISION="--mixed_precision bf16"; shift ;;
+    *) shift ;;
+  esac
+done
+accelerate launch --config_file $CONFIG $PRECISION train.py
+"""
+HEADS = {
+    "gt": ("while [[ $# -gt 0 ]]; do", "$1"),
+    "single": ("while [ $# -gt 0 ]; do", '"$1"'),
+    "quoted": ('while [ "$#" -gt 0 ]; do', '"$1"'),
+    "arithmetic": ("while (( $# )); do", "$1"),
+    "greater": ("while (( $# > 0 )); do", "$1"),
+    "text": ('while [ -n "$1" ]; do', "$1"),
+    "not-empty": ('while [[ "$1" != "" ]]; do', "$1"),
+    "until": ("until [ $# -eq 0 ]; do", "$1"),
+    "key": ('while [[ $# -gt 0 ]]; do\n  key="$1"', "$key"),
+}
+FOR = """CONFIG=te.yaml
+for arg in "$@"; do
+  case $arg in
+    --config=*) CONFIG="${arg#*=}" ;;
+    --ao) CONFIG=ao.yaml ;;
+  esac
+done
+accelerate launch --config_file $CONFIG train.py
+"""
+GETOPTS = """CONFIG=te.yaml
+while getopts "c:ab" opt; do
+  case $opt in
+    c) CONFIG=$OPTARG ;;
+    a) CONFIG=ao.yaml ;;
+    b) CONFIG=bf16.yaml ;;
+  esac
+done
+shift $((OPTIND - 1))
+accelerate launch --config_file $CONFIG train.py
+"""
+
+
+def _scripts() -> Iterator[tuple[str, Try]]:
+    """Scripts that start scripts, and that are started by their own name."""
+    te = {"te.yaml": TE, "ao.yaml": AO, "bf16.yaml": BF16, "train.py": PLAIN}
+    run = {**te, "run.sh": f"#!/bin/bash\n{RUN}"}
+    for name, command in (
+        ("chmod", "chmod +x run.sh; ./run.sh"),
+        ("chmod-and", "chmod +x run.sh && ./run.sh"),
+        ("chmod-arguments", "chmod +x run.sh; ./run.sh ao.yaml"),
+        ("chmod-variable", "chmod 755 run.sh && ACCELERATE_FP8_BACKEND=AO ./run.sh bf16.yaml"),
+        ("chmod-nohup", "chmod +x run.sh; nohup ./run.sh ao.yaml > out.log 2>&1"),
+        ("chmod-background", "chmod +x run.sh; ./run.sh & wait"),
+        ("tee", "bash run.sh 2>&1 | tee out.log"),
+        ("options", "bash -ex run.sh ao.yaml; echo done"),
+        ("done", "bash run.sh && echo done"),
+        ("folder", "mkdir -p sub && cd sub && cd .. && bash run.sh"),
+        ("time", "time bash run.sh ao.yaml"),
+        ("exec", "chmod +x run.sh; exec ./run.sh ao.yaml"),
+        ("dot", ". ./run.sh"),
+        ("dot-arguments", "set -e; . ./run.sh ao.yaml"),
+        ("semicolons", "export A=B; bash run.sh ao.yaml; true"),
+        ("bash-c", "bash -c 'bash run.sh ao.yaml'"),
+    ):
+        yield f"script-{name}", Try(command, run)
+    python = {**te, "prep.sh": "export ACCELERATE_MIXED_PRECISION=bf16\ncd /tmp\nOTHER=1\necho ready\n"}
+    launch = "accelerate launch --config_file te.yaml train.py"
+    for name, command in (
+        ("bash", f"bash prep.sh && {launch}"),
+        ("python", "bash prep.sh && python train.py"),
+        ("source", "source ./prep.sh; cd - > /dev/null; python train.py"),
+        ("semicolon", f"bash prep.sh; {launch}"),
+        ("exported", "export ACCELERATE_MIXED_PRECISION=fp8; bash prep.sh && python train.py"),
+    ):
+        yield f"script-before-{name}", Try(command, python)
+    for name, outer, inner, words in (
+        ("plain", "bash inner.sh\n", RUN, ""),
+        ("argument", "bash inner.sh ao.yaml\n", RUN, ""),
+        ("handed-on", 'bash inner.sh "$@"\n', RUN, " ao.yaml"),
+        ("handed-on-none", 'bash inner.sh "$@"\n', RUN, ""),
+        ("first", "sh ./inner.sh $1\n", RUN, " ao.yaml"),
+        (
+            "exported",
+            "export CONFIG=ao.yaml\nbash inner.sh\n",
+            "accelerate launch --config_file $CONFIG train.py\n",
+            "",
+        ),
+        (
+            "not-exported",
+            "CONFIG=ao.yaml\nbash inner.sh\n",
+            "accelerate launch --config_file ${CONFIG:-te.yaml} train.py\n",
+            "",
+        ),
+        (
+            "in-front",
+            "CONFIG=ao.yaml bash inner.sh\n",
+            "accelerate launch --config_file ${CONFIG:-te.yaml} train.py\n",
+            "",
+        ),
+        ("own-folder", 'bash "$(dirname "$0")/inner.sh" ao.yaml\n', RUN, ""),
+        ("variable", "SCRIPT=inner.sh\nbash $SCRIPT ao.yaml\n", RUN, ""),
+        ("exit", "bash inner.sh ao.yaml || exit 1\n", RUN, ""),
+        ("if", "if [ -f inner.sh ]; then bash inner.sh ao.yaml; fi\n", RUN, ""),
+        ("function", 'go() { bash inner.sh "$1"; }\ngo ao.yaml\n', RUN, ""),
+        ("loop", "for c in ao.yaml; do bash inner.sh $c; done\n", RUN, ""),
+        ("wrapped", "nohup nice bash inner.sh ao.yaml\n", RUN, ""),
+        ("timeout", "chmod +x inner.sh\ntimeout 100 ./inner.sh ao.yaml\n", f"#!/bin/bash\n{RUN}", ""),
+    ):
+        yield f"script-nested-{name}", Try(f"bash run.sh{words}", {**te, "run.sh": outer, "inner.sh": inner})
+
+
+def _loops() -> Iterator[tuple[str, Try]]:
+    te = {"te.yaml": TE, "ao.yaml": AO, "bf16.yaml": BF16, "train.py": PLAIN}
+    for name, (head, first) in HEADS.items():
+        files = {**te, "run.sh": LOOP.format(head=head, first=first)}
+        yield f"loop-{name}-none", Try("bash run.sh", files)
+        yield f"loop-{name}-two", Try("bash run.sh --config ao.yaml", files)
+        if name in ("gt", "until", "key"):
+            yield f"loop-{name}-equals", Try("bash run.sh --config=ao.yaml", files)
+            yield f"loop-{name}-switch", Try("bash run.sh --bf16", files)
+            yield f"loop-{name}-several", Try("bash run.sh --other -c ao.yaml --bf16", files)
+            yield f"loop-{name}-last", Try("bash run.sh --config bf16.yaml -c ao.yaml", files)
+    for name, words in (
+        ("none", ""),
+        ("equals", " --config=ao.yaml"),
+        ("switch", " x --ao"),
+        ("last", " --ao --config=te.yaml"),
+    ):
+        yield f"loop-for-{name}", Try(f"bash run.sh{words}", {**te, "run.sh": FOR})
+    for name, words in (
+        ("none", ""),
+        ("value", " -c ao.yaml"),
+        ("switch", " -a"),
+        ("joined", " -cao.yaml"),
+        ("two", " -b -a"),
+    ):
+        yield f"loop-getopts-{name}", Try(f"bash run.sh{words}", {**te, "run.sh": GETOPTS})
+
+
+_TE_TEXT = "distributed_type: 'NO'\nmixed_precision: fp8\nnum_processes: 1\nfp8_config:\n  backend: {backend}\n  fp8_format: E4M3\n"
+_WRITTEN: dict[str, str] = {
+    "quoted": "cat > accel.yaml <<'EOF'\n{te}EOF\n{launch}",
+    "plain": "cat > accel.yaml <<EOF\n{te}EOF\n{launch}",
+    "behind": "cat <<EOF > accel.yaml\n{te}EOF\n{launch}",
+    "tee": "tee accel.yaml <<'EOF'\n{te}EOF\n{launch}",
+    "tee-quiet": "cat <<'EOF' | tee accel.yaml > /dev/null\n{te}EOF\n{launch}",
+    "variable": "BACKEND=TE\ncat > accel.yaml <<EOF\n{te_variable}EOF\n{launch}",
+    "argument": "cat > accel.yaml <<EOF\n{te_argument}EOF\n{launch}",
+    "folder": "mkdir -p conf\ncat > conf/accel.yaml <<'EOF'\n{te}EOF\naccelerate launch --config_file conf/accel.yaml train.py\n",
+    "echo": "echo 'mixed_precision: fp8' > accel.yaml\n{launch}",
+    "appended": "cat > accel.yaml <<'EOF'\n{te}EOF\necho 'machine_rank: 0' >> accel.yaml\n{launch}",
+    "twice": "cat > accel.yaml <<'EOF'\nmixed_precision: bf16\nEOF\ncat > accel.yaml <<'EOF'\n{te}EOF\n{launch}",
+    "over": "cat > te.yaml <<'EOF'\n{ao}EOF\naccelerate launch --config_file te.yaml train.py\n",
+    "function": "write() {{\ncat > accel.yaml <<'EOF'\n{te}EOF\n}}\nwrite\n{launch}",
+    "sed": "cat > accel.yaml <<'EOF'\n{te}EOF\nsed -i 's/TE/AO/' accel.yaml\n{launch}",
+    "removed": "cat > accel.yaml <<'EOF'\n{te}EOF\n{launch}rm accel.yaml\n",
+    "indented": "cat > accel.yaml <<-'EOF'\n\tmixed_precision: fp8\n\tdistributed_type: 'NO'\n\tEOF\n{launch}",
+    "condition": "if [ ! -f accel.yaml ]; then\ncat > accel.yaml <<'EOF'\n{te}EOF\nfi\n{launch}",
+    "python": "cat > own.py <<'EOF'\n{script}EOF\naccelerate launch --config_file te.yaml own.py\n",
+    "by-variable": "CONFIG=accel.yaml\ncat > $CONFIG <<'EOF'\n{te}EOF\naccelerate launch --config_file $CONFIG train.py\n",
+}
+
+
+def _written() -> Iterator[tuple[str, Try]]:
+    """Files that a script writes before it starts a training with them."""
+    te, ao = _TE_TEXT.format(backend="TE"), _TE_TEXT.format(backend="AO")
+    texts = {
+        "te": te,
+        "ao": ao,
+        "te_variable": _TE_TEXT.format(backend="$BACKEND"),
+        "te_argument": _TE_TEXT.format(backend="${1:-AO}"),
+        "launch": "accelerate launch --config_file accel.yaml train.py\n",
+        "script": PLAIN,
+    }
+    for name, text in _WRITTEN.items():
+        files = {"te.yaml": TE, "train.py": PLAIN, "run.sh": text.format(**texts)}
+        yield f"written-{name}", Try("bash run.sh", files)
+    recipe = "".join(f"{key}: {value}\n" for key, value in SFT.items())
+    sft = f"cat > recipe.yaml <<'EOF'\n{recipe}EOF\ntrl sft --config recipe.yaml\n"
+    yield "written-trl", Try("bash run.sh", {"run.sh": sft})
+    there = f"cat > recipe.yaml <<'EOF'\n{recipe}EOF\ntrl sft --config recipe.yaml --accelerate_config te.yaml\n"
+    yield "written-trl-over", Try("bash run.sh", {"te.yaml": TE, "recipe.yaml": "bf16: false\n", "run.sh": there})
+
+
 def everything() -> Iterator[tuple[str, Try]]:
     """All of them, each with what it is called."""
-    for made in (_cut_short(), _left_out()):
+    for made in (_cut_short(), _left_out(), _scripts()):
         yield from made
 
 
