@@ -13,7 +13,7 @@ from fp8check.rules.engine.definition import ERROR
 from fp8check.rules.input_error import InputError
 from fp8check.rules.reading.kind import CONFIGURATION
 from fp8check.rules.repair.goal import goal_of
-from fp8check.rules.repair.plan import PLANS, STATES, plan
+from fp8check.rules.repair.plan import PLANS, STATES, is_slow, plan
 from fp8check.rules.repair.state import start_of
 
 TYPE_CHECKING = False
@@ -34,6 +34,7 @@ SECONDS = 0.65  # of CPU, after which what was found by then is given: with what
 OF_ALL = 5.0  # seconds of CPU for all groups of files of a request
 IN_BF16 = 40  # states that are judged for a run in BF16, where none in FP8 was found
 UNASKED = 20_000  # characters of a run's files above which nothing is looked for that nobody asked for
+FAR_SLOWER = 0.5  # of BF16's speed: so slow a plan is not told where nobody asked, and other ways are left
 DUE = 12  # states that are judged at the end of a check that fails: some 40 ms, and everywhere the same answer
 
 
@@ -46,13 +47,14 @@ def plan_request(
     plans: int = PLANS,
     spent: Callable[[], bool] = lambda: False,
     beside: Sequence[RunRequest] = (),
+    usual: bool = False,
 ) -> Planned:
     """The plans for the runs of a request's files.
 
     Args:
         goal: None for what the runs ask for.
         given: the reports of the runs as they are, where these were made before.
-        states, plans, spent: see `plan`.
+        states, plans, spent, usual: see `plan`.
         beside: other runs, of which some may have files in common with these: what is right of them stays so.
 
     Raises:
@@ -88,7 +90,9 @@ def plan_request(
     start = start_of(documents, part.launch, _new_name(part), _lines(part), _default(given, documents))
     harm = _Beside(request._replace(rules=errors), beside, documents).harm
     now = judge(_in_place(part.documents, start.documents[:-1]), None, whole=True) if start.once else given
-    found = plan(start, goal or goal_of([*given]), judge, now, states=states, plans=plans, spent=spent, harm=harm)
+    found = plan(
+        start, goal or goal_of([*given]), judge, now, states=states, plans=plans, spent=spent, harm=harm, usual=usual
+    )
     if not found.plans and found.goal == "fp8" and states > DUE:
         others = plan(start, "bf16", judge, now, states=IN_BF16, plans=1, spent=spent, harm=harm)
         neither: Neither = None if others.plans else "whole" if others.is_whole else "cut"
@@ -282,7 +286,11 @@ def plans_for(
         spent = _either(after(SECONDS), is_over)
         one = request._replace(runs=(part,))
         beside = [other for other in request.runs if other is not part]
-        planned = plan_request(one, None, given=given, states=states, plans=plans, spent=spent, beside=beside)
+        planned = plan_request(
+            one, None, given=given, states=states, plans=plans, spent=spent, beside=beside, usual=not asked
+        )
+        if not asked and planned.plans and not planned.is_whole and is_slow(planned.plans[0].reports, FAR_SLOWER):
+            planned = planned._replace(plans=())  # torchao without torch.compile, say: who has the time finds another
         if asked or planned.plans or planned.is_whole:
             made = plans_of(planned, may, whole=whole)
             found[first] = made._replace(cut=True) if not asked and planned.plans and not planned.is_whole else made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.input_error import InputError
-from fp8check.rules.outcome.memory import OF_H200
+from fp8check.rules.outcome.memory import OF_H200, OF_LARGEST
 from fp8check.rules.outcome.speed import speed_of
 from fp8check.rules.record import Record
 from fp8check.rules.repair.goal import NO_FP8, forbidden, too_large
@@ -101,6 +101,7 @@ def plan(
     plans: int = PLANS,
     spent: Callable[[], bool] = lambda: False,
     harm: Harm = _harmless,
+    usual: bool = False,
 ) -> Planned:
     """The plans for these runs, the nearest first.
 
@@ -110,18 +111,18 @@ def plan(
         plans: how many are looked for.
         spent: whether the time is over; what was found by then is given.
         harm: what a plan does to other runs.
+        usual: whether nothing larger than an H200 counts where no GPU is known: a search for both takes twice as long.
     """
     facts = [problem for report in reports for problem in forbidden(report, goal)]
     if facts:
         return Planned(goal, tuple(map(_text, facts))[:REASONS], (), tuple(reports))
-    search = Search(start, goal, judge, states, spent)
+    search = Search(start, goal, judge, states, spent, OF_H200 if usual else OF_LARGEST)
     given = search.begin(reports)
     found, reasons = _found(start, given, judge, search, harm, plans)
-    if found and found[0].steps and not _fits_h200(found[0]):
+    if not usual and found and found[0].steps and not _fits_h200(found[0]):
         narrow = Search(start, goal, judge, states, spent, OF_H200)
         others = _found(start, narrow.begin(reports), judge, narrow, harm, plans)[0]
-        is_slow = bool(others) and (_speed(others[0].reports) or 1.0) < SLOWER
-        found = [*found, *others] if is_slow else [*others, *found]
+        found = [*found, *others] if others and is_slow(others[0].reports) else [*others, *found]
     if found:
         return Planned(goal, (), tuple(found[:plans]), given.reports, not search.is_cut)
     whole = not search.is_exhausted
@@ -177,6 +178,11 @@ def pays(reports: Sequence[Examined]) -> bool:
     """Whether a plan is not known to be slower than BF16."""
     speed = _speed(reports)
     return speed is None or speed >= 1
+
+
+def is_slow(reports: Sequence[Examined], share: float = SLOWER) -> bool:
+    """Whether a plan is known to reach less than this share of BF16's speed."""
+    return (_speed(reports) or 1.0) < share
 
 
 def _speed(reports: Sequence[Examined]) -> float | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.command import run
+from tests.support.paths import EXAMPLE
 
 TRAIN = "# My training.\noutput_dir: out\nlearning_rate: 1.0e-5\nbf16: true  # always\n"
 ACCEL = 'distributed_type: "NO"\nmixed_precision: fp8\nfp8_config:\n  backend: te\n'
@@ -239,3 +240,11 @@ def test_a_command_is_a_run_of_its_own_beside_those_of_the_configuration(folder:
     assert "other.yaml is run with accel.yaml, too" in told.stdout
     checked = run("--no-environment", "--format", "json", *command[1:])
     assert {one["path"] for one in json.loads(checked.stdout)["files"]} == {"train.py", "accel.yaml"}
+
+
+def test_a_check_ends_with_no_plan_of_less_than_half_the_speed_of_bf16() -> None:
+    """What is found in a moment here is torchao without torch.compile; `fp8check plan` has the time for more."""
+    files = [str(EXAMPLE / "train.yaml"), str(EXAMPLE / "accelerate.yaml"), "--no-environment", "--no-config"]
+    at_end = run(*files).stdout.partition("what to do")[2].splitlines()
+    assert at_end == ["  fp8check plan, on the same files, tries more than a check has time for"]
+    assert "torch_compile: true" in run("plan", *files).stdout

@@ -135,7 +135,7 @@ def test_another_machine_trains(service: Callable[..., object]) -> None:
 
 
 def test_a_launch_command_alone_is_a_run(client: TestClient) -> None:
-    launch = "trl sft --mixed_precision fp8 --bf16 True"
+    launch = "trl sft --mixed_precision fp8 --bf16 True --model_name_or_path Qwen/Qwen2.5-0.5B --dataset_name trl-lib/Capybara"
     report = client.post("/check", json={"facts": FACTS, "options": {"launch": launch}}).json()
     assert (report["verdict"], report["files"]) == ("fail", [])
     assert "FP101" in [one["rule"] for one in report["findings"]]
