@@ -9,6 +9,7 @@ import pytest
 
 from fp8check.cli.main import main
 from fp8check.rules.checking.request import Request, RunRequest, runs_of
+from fp8check.rules.checking.runs import WrongFiles
 from fp8check.rules.checking.shell import MAX_LAUNCHES, MAX_PROGRAMS, Given, assembled
 from fp8check.rules.facts import Facts, saved
 from fp8check.rules.reading.shell_syntax import read
@@ -828,3 +829,72 @@ def test_a_script_that_is_started_before_may_write_a_file_of_the_run(
     document = read(Source("run.sh", "bash prep.sh\naccelerate launch --config_file accel.yaml train.py\n"))
     (one,) = runs_of(Request((RunRequest((document,), Facts()),)))
     assert "accel.yaml" in str(one.run.unread)
+
+
+OPTIONS = """CONFIG=ao.yaml
+while [[ $# -gt 0 ]]; do
+  case $1 in
+    --config) CONFIG="$2"; shift 2 ;;
+    --stop) exit 0 ;;
+    --loop) ;;
+    --enough) break ;;
+    *) shift ;;
+  esac
+done
+accelerate launch --config_file $CONFIG train.py
+"""
+LETTERS = """CONFIG=ao.yaml
+while getopts "ac:" letter; do
+  case $letter in c) CONFIG=$OPTARG ;; a) CONFIG=a.yaml ;; esac
+done
+shift $((OPTIND - 1))
+accelerate launch --config_file $CONFIG train.py $1
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "config"),
+    [
+        (OPTIONS.replace("    --enough) break ;;\n", ""), "", "ao.yaml"),
+        (OPTIONS.replace("    --enough) break ;;\n", ""), "--config te.yaml", "te.yaml"),
+        (OPTIONS.replace("    --enough) break ;;\n", ""), "x --config te.yaml --config b.yaml", "b.yaml"),
+        (OPTIONS.replace("    --enough) break ;;\n", ""), "--config te.yaml --stop", None),
+        # Undecided: turns that take nothing away, or may leave the loop; letters that getopts does not know.
+        (OPTIONS.replace("    --enough) break ;;\n", ""), "--config te.yaml --loop", ""),
+        (OPTIONS, "--config te.yaml", ""),
+        (OPTIONS.replace("    --enough) break ;;\n", ""), "x " * 65, ""),
+        (LETTERS, "", "ao.yaml"),
+        (LETTERS, "-c te.yaml", "te.yaml"),
+        (LETTERS, "-acte.yaml rest", "te.yaml"),
+        (LETTERS, "-a -- -c te.yaml", "a.yaml"),
+        (LETTERS, "-x -c te.yaml", ""),
+        (LETTERS, "-c", ""),
+        (
+            OPTIONS.replace("[[ $# -gt 0 ]]", "(( $# >= 1 ))").replace("    --enough) break ;;\n", ""),
+            "--config te.yaml",
+            "te.yaml",
+        ),
+        (
+            OPTIONS.replace("[[ $# -gt 0 ]]", "some_command").replace("    --enough) break ;;\n", ""),
+            "--config te.yaml",
+            "",
+        ),
+    ],
+)
+def test_a_loop_over_arguments_that_are_known_is_gone_through_turn_by_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, arguments: str, config: str | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run.sh").write_text(text)
+    (tmp_path / "train.py").write_text("from accelerate import Accelerator\nAccelerator()\n")
+    request = Request((RunRequest((), Facts(), f"bash run.sh {arguments}"),))
+    if config is None:  # it ends before
+        with pytest.raises(WrongFiles):
+            runs_of(request)
+        return
+    (launch,) = [one.run.launch for one in runs_of(request)]
+    if config:
+        assert launch.config_file == config
+    else:
+        assert launch.line is not None
+        assert any(word.why for word in launch.line.words)

@@ -7,6 +7,7 @@ import os
 from fp8check.rules.reading.kind import SHELLS
 from fp8check.rules.reading.shell import Arithmetic, Branch, Command, Enter, Leave
 from fp8check.rules.record import Record
+from fp8check.rules.settings import shell_loops as loops
 from fp8check.rules.settings.launch import LaunchError
 from fp8check.rules.settings.shell_blocks import Block, hangs_on, is_wanted, tested
 from fp8check.rules.settings.shell_builtins import BUILTINS, FILLING, Builtins, Session, names_set
@@ -50,6 +51,7 @@ _TOUCHING = frozenset(
     ("chmod", "cat", "rm", "cp", "mv", "ls", "echo", "touch", "sed", "scp", "rsync", "mkdir", "test", "[", "head")
 )
 _PRINTING = ("cat", "echo", "tee")
+_NO_SHELL = (".py", ".yaml", ".yml", ".json", ".toml", ".txt", ".md", ".log")
 # Files that people read into a script to have an environment, and no settings.
 _ENVIRONMENTS = frozenset(
     (
@@ -182,6 +184,7 @@ class _Walk:
         self._builtins = Builtins(expander, shared, lambda command: self._span_of(command).line)
         self._printed: Value | None = None
         self._assigned: list[tuple[int, str]] | None = None
+        self._turns = 0  # loops that are gone through turn by turn
 
     def whole(self) -> Iterator[Line]:
         """All of it; functions that nothing calls come last, and scripts that are written and not started."""
@@ -211,7 +214,8 @@ class _Walk:
             item = self._items[at]
             at += 1
             if isinstance(item, Command):
-                yield from self._command(item, certain=not blocks and not self._shared.calls)
+                surely = all(block.runs for block in blocks) if self._turns else not blocks
+                yield from self._command(item, certain=surely and not self._shared.calls)
             elif isinstance(item, Arithmetic):
                 self._builtins.arithmetic(item.text)
             elif isinstance(item, Branch):
@@ -220,7 +224,12 @@ class _Walk:
             elif isinstance(item, Leave):
                 self._leave(item, blocks)
             elif isinstance(item, Enter):
-                at = self._enter(item, at, blocks)
+                turned = self._turned(item, at) if item.kind == "loop" and not blocks else None
+                if turned is None:
+                    at = self._enter(item, at, blocks)
+                else:
+                    yield from turned
+                    at = item.leave + 1
 
     # Blocks
 
@@ -255,7 +264,61 @@ class _Walk:
         first = self._items[at] if at < len(self._items) else None
         if isinstance(first, Command) and first.words and first.words[0].bare == "getopts":
             return not self._expander.assumed_arguments()
-        return tested(self._items, at, self._expander.assumed) is (item.sign == "until")
+        return loops.goes_on(self._items, item, at, self._expander) is False
+
+    def _turned(self, loop: Enter, at: int) -> list[Line] | None:
+        """The lines of a loop over arguments that are known, turn by turn; None of any other loop."""
+        arguments = self._expander.arguments
+        if not arguments or len(arguments) > loops.MOST_TURNS or any(why_of(one) for one in arguments):
+            return None
+        body = loops.body_of(self._items, loop, at)
+        if body is None or self._shared.calls:
+            return None
+        mark = self._scope.mark()
+        self._turns += 1
+        found = self._turn_by_turn(loop, at, body)
+        self._turns -= 1
+        if found is None:
+            self._scope.roll_back(mark)
+        return found
+
+    def _turn_by_turn(self, loop: Enter, at: int, body: int) -> list[Line] | None:
+        expander, scope, arguments = self._expander, self._scope, self._expander.arguments or ()
+        sets = loops.asks_for_options(self._items, at)
+        turns: Iterator[Mapping[str, Value]]
+        read = None
+        if loops.runs_over_arguments(loop):
+            turns = ({loop.name: one} for one in arguments)
+        elif sets is not None:
+            letters, name = expander.assumed(sets[0]), sets[1].bare
+            read = None if letters is None else loops.options(letters, [text_of(one) for one in arguments])
+            if read is None or name is None:
+                return None
+            turns = ({name: (Part(letter),), "OPTARG": (Part(value),)} for letter, value in read[0])
+        elif loop.name:
+            return None
+        else:
+            turns = iter([{}] * (len(arguments) + 1))
+        inside = [one.end for one in self._items[body : loop.leave] if isinstance(one, Command)]
+        text = self._script.text[loop.start : max(inside, default=loop.start)]
+        lines: list[Line] = []
+        for sets_first in turns:
+            left = len(expander.arguments or ())
+            more = loops.goes_on(self._items, loop, at, expander) if not loop.name and read is None else True
+            if more is not True:
+                return lines if more is False else None
+            for one, value in sets_first.items():
+                scope.put(one, value)
+            if not expander.spends(text):
+                return None
+            lines += self._walk(body, loop.leave)
+            if self._shared.ended:
+                return lines
+            if not loop.name and read is None and len(expander.arguments or ()) >= left:
+                return None  # a turn that takes none of them away
+        if read is not None:
+            scope.put("OPTIND", (Part(str(read[1] + 1)),))
+        return lines
 
     def _leave(self, leave: Leave, blocks: list[Block]) -> None:
         """Behind a block nobody knows what it has changed, unless it is a shell of its own: that changes nothing."""
@@ -442,13 +505,12 @@ class _Walk:
         """A script beside this one that is started, as `_read_by` tells: `bash run.sh`, `nohup ./run.sh`."""
         folder, load = self._scope.folder, self._asked.load
         at = len(fields) - len(_script_started([field.text for field in fields]))
-        if load is None or folder is None or at == len(fields) or self._shared.read >= _MOST_READ:
+        if load is None or folder is None or at == len(fields):
             return None
         field = fields[at]
         text = load(field.text, folder) if not field.why and not self._is_written(field.text) else None
         if text is None or not self._expander.spends(text):
             return None
-        self._shared.counts(read=1)
         starts = at
         while starts and (fields[starts - 1].text.startswith("-") or _is_shell(fields[starts - 1].text)):
             starts -= 1
@@ -480,7 +542,8 @@ class _Walk:
         """cat > job.sh <<EOF"""
         printed = self._prints(command, fields)
         target = () if command.written is None else self._expander.value(command.written)
-        if printed is not None and self._asked.is_in([text_of(printed)]):
+        is_script = not text_of(target).endswith(_NO_SHELL)
+        if printed is not None and is_script and self._asked.is_in([text_of(printed)]):
             one = _Written(self, command, printed, self._placed(command, text_of(printed)))
             self._shared.written[os.path.normpath(text_of(target))] = one
 

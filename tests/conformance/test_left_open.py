@@ -33,6 +33,7 @@ NAMED = {
     "the script that the command names": "src/train.py: no such file",
     "the program that the shell finds": "llamafactory-cli: no such file",
     "a flag that the torchrun of another": "torchrun has a flag that is not known here: --processes",
+    "a file that the script itself writes": "of the script writes or changes it",
     "what a script of one's own does without": "what train.py does without a",
     "a flag that is not torchrun's": "torchrun has a flag that is not known here: --mixed_precision",
     "a variable that the script sets": "may set ACCELERATE_MIXED_PRECISION",

@@ -461,12 +461,13 @@ def _written() -> Iterator[tuple[str, Try]]:
 
 def everything() -> Iterator[tuple[str, Try]]:
     """All of them, each with what it is called."""
-    for made in (_cut_short(), _left_out(), _scripts()):
+    for made in (_cut_short(), _left_out(), _scripts(), _loops(), _written()):
         yield from made
 
 
 _UNASKED = "what a script of one's own does without a model or a dataset hangs on what it does with them"
 _OPEN: Mapping[str, str] = {
+    **{f"written-{name}": "a file that the script itself writes" for name in (*_WRITTEN, "trl", "trl-over")},
     "cut-torchrun-unknown": "a flag that the torchrun of another release may have",
     **{f"left-parser-{what}{at}": _UNASKED for what in ("model", "data") for at in ("", "-old", "-1.9")},
 }
