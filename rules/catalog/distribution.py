@@ -6,7 +6,7 @@ from fp8check.rules.catalog.shared_fixes import dropped, upgraded
 from fp8check.rules.edits.fix import safe, unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.outcome.effective import number
-from fp8check.rules.outcome.processes import on_gpus
+from fp8check.rules.outcome.processes import ONE_A_GPU, on_gpus
 from fp8check.rules.settings.edits import replace
 from fp8check.rules.settings.values import Undecided
 
@@ -67,6 +67,45 @@ def more_processes_than_gpus(run: Run, gpus: Sequence[Gpu], outcome: Outcome) ->
         if run.facts.count_gpus
         else ("the facts name no machine: one that has more GPUs runs it",),
         fact=f"{_gpus(len(visible))} can take {'1 process' if len(visible) == 1 else f'{len(visible)} processes'}",
+    )
+
+
+@rule(
+    "FP343",
+    "one-process-several-gpus",
+    ERROR,
+    "measured NVIDIA H200 [docs/evidence/data-parallel.jsonl dp-ao]: exit 0, no layer converted, no FP8 GEMM",
+    "measured NVIDIA H200 [docs/evidence/data-parallel.jsonl dp-te]: ValueError, model and optimizer together",
+    "transformers 4.45.2..5.24.0 trainer.py _wrap_model \"nn.DataParallel(model)\": then no prepare() gets the model",
+    claims=("ends", "no FP8"),
+)
+def one_process_several_gpus(requested: Requested, run: Run, outcome: Outcome) -> Iterator[Found]:
+    """FP8 is asked for in one process that sees several GPUs: Trainer wraps the model, and nothing of it is converted.
+
+    Why it hurts: started without a launcher that makes a process for each GPU, Hugging Face Trainer spreads the model
+    by nn.DataParallel, and hands none to accelerator.prepare(), which is where layers are converted to FP8. With
+    torchao the run trains on, without FP8 and without a word; with Transformer Engine it ends. TRL's SFTTrainer loads
+    a model by its name over all GPUs instead, and is not concerned.
+
+    Example: `python train.py`, or `accelerate launch` with `distributed_type: NO`, on a machine with two GPUs.
+
+    Write instead: a process on each GPU, `accelerate launch --num_processes 2` or `torchrun --nproc_per_node 2`; or
+    `CUDA_VISIBLE_DEVICES=0` for one GPU.
+    """
+    unknown = outcome.undecided
+    if unknown is not None and unknown.needs.startswith(ONE_A_GPU):
+        raise unknown
+    if not outcome.is_data_parallel or not requested.fp8:
+        return
+    error = outcome.error
+    count = len(run.visible_gpus() or ())
+    happens = "no layer is converted to FP8" if error is None else f"prepare() raises {error.type}"
+    yield Found(
+        f"one process sees {count} GPUs, and Trainer hands no model to prepare(): {happens}",
+        place=requested.fp8[0],
+        label=f"{outcome.stack.name('transformers')} makes nn.DataParallel of the model, and Accelerate never sees it",
+        notes=() if error is None else (error.message,),
+        fact=f"a process on each GPU (torchrun --nproc_per_node {count}), or CUDA_VISIBLE_DEVICES=0",
     )
 
 

@@ -124,6 +124,7 @@ _FUNCTIONS = (
     distribution.number_for_gpu_ids,
     launch.trl_config_not_taken,
     launch.trl_without_model_or_data,
+    distribution.one_process_several_gpus,
     distribution.accumulation_no_number,
     model.too_small_to_pay,
     memory.fp8_takes_memory,

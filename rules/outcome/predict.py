@@ -91,6 +91,11 @@ class Outcome(Record):
         return self.accelerator.backend_name if self.accelerator is not None else None
 
     @property
+    def is_data_parallel(self) -> bool:
+        """Whether one process sees several GPUs, and Trainer makes nn.DataParallel of a model that was to be in FP8."""
+        return self.prepared.data_parallel or self.error_of("data-parallel") is not None
+
+    @property
     def runs_te(self) -> bool:
         """Whether Transformer Engine's layers run in FP8, or the first step ends while they do."""
         return self.backend_name == "TE" and self.prepared.autocast and self.prepared.coverage.converted != 0
@@ -263,8 +268,6 @@ def _to_accelerator(
         run.require("deepspeed", "arguments" if training.deepspeed is not None else "accelerator")
     training.check_deepspeed(stack, started.kind, started.environment, run.deepspeed)
     _check_objects(run, stack, started, launched)
-    if state.mixed_precision.value == "fp8":
-        processes.check_data_parallel(run, started.kind)
     return outcome, state
 
 

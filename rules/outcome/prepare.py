@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from fp8check.rules.trainers.data import AcceleratorArguments
     from fp8check.rules.trainers.run import Run
 
+_TE_WANTS_BOTH = (
+    "You must pass a model and an optimizer together to `accelerate.prepare()` when using TransformerEngine."
+)
+
 
 class Prepared(Record):
     """The model after prepare().
@@ -31,11 +35,13 @@ class Prepared(Record):
         coverage: which Linear layers were converted.
         autocast: whether the layers run inside an enabled FP8 autocast; torchao's need none.
         recipe: what the backend's recipe object ended with.
+        data_parallel: whether it is nn.DataParallel, which Trainer hands to no prepare().
     """
 
     coverage: Coverage = layers.NOTHING
     autocast: bool = False
     recipe: Recipe | None = None
+    data_parallel: bool = False
 
 
 def prepare(run: Run, stack: Stack, state: Accelerator, arguments: AcceleratorArguments) -> Iterator[Prepared]:
@@ -43,7 +49,11 @@ def prepare(run: Run, stack: Stack, state: Accelerator, arguments: AcceleratorAr
 
     Raises:
         PredictedError: prepare() raises.
+        Undecided: one process sees several GPUs, and what its trainer makes of them was not executed.
     """
+    if processes.is_data_parallel(run, stack, state):
+        yield _optimizer_alone(stack, state)
+        return
     if state.distributed_type == "MEGATRON_LM":
         # Before, the model that is handed over was converted, and thrown away: Megatron-LM makes one of its own
         # (accelerator.py _prepare_megatron_lm: megatron_lm_prepare_model_optimizer_scheduler).
@@ -75,6 +85,20 @@ def _converted(run: Run, stack: Stack, state: Accelerator, arguments: Accelerato
         _msamp(stack, state)
 
 
+def _optimizer_alone(stack: Stack, state: Accelerator) -> Prepared:
+    """What prepare() comes to where it is given no model: torchao looks at modules alone, Transformer Engine refuses.
+
+    Raises:
+        PredictedError: the backend is not installed, or refuses.
+    """
+    if state.backend_name == "TE":
+        _find_te(stack, state)
+        raise PredictedError("data-parallel", "prepare", "ValueError", _TE_WANTS_BOTH, (state.backend,))
+    if state.backend_name == "AO":
+        _find_torchao(stack, state)
+    return Prepared(data_parallel=True)
+
+
 def never_prepared(run: Run) -> Setting | None:
     """The step of a script's loop whose model no prepare() was given."""
     source = run.script.source
@@ -102,13 +126,10 @@ def prepares_together(run: Run, stack: Stack, state: Accelerator, arguments: Acc
 def _transformer_engine(
     run: Run, stack: Stack, state: Accelerator, arguments: AcceleratorArguments, together: bool
 ) -> Iterator[Prepared]:
-    if stack.sees_te() is False:
-        text = "`transformer_engine` was not found on your system. Please ensure that `transformer_engine` is installed"
-        raise PredictedError("te-not-found", "prepare", "ImportError", text, (state.backend,))
+    _find_te(stack, state)
     dummy = _deepspeed_optimizer(run, state)
     if not together or dummy is not None:
-        text = "You must pass a model and an optimizer together to `accelerate.prepare()` when using TransformerEngine."
-        raise PredictedError("te-model-alone", "prepare", "ValueError", text, (dummy, state.backend))
+        raise PredictedError("te-model-alone", "prepare", "ValueError", _TE_WANTS_BOTH, (dummy, state.backend))
     if run.script.models > 1 and not run.training.is_huggingface:
         text = f"You can't use multiple models ({run.script.models}) or optimizers 1 with TransformerEngine."
         raise PredictedError("te-several-models", "prepare", "ValueError", text, (state.backend,))
@@ -131,6 +152,12 @@ def _transformer_engine(
     if state.distributed_type == "DEEPSPEED":  # accelerator.py _prepare_deepspeed knows the oldest handler only
         handler = state.recipe if state.handler == "FP8RecipeKwargs" else None
     yield prepared._replace(recipe=_wrap(run, stack, state, arguments, handler), autocast=_is_entered(run, handler))
+
+
+def _find_te(stack: Stack, state: Accelerator) -> None:
+    if stack.sees_te() is False:
+        text = "`transformer_engine` was not found on your system. Please ensure that `transformer_engine` is installed"
+        raise PredictedError("te-not-found", "prepare", "ImportError", text, (state.backend,))
 
 
 def _check_gathered(run: Run, state: Accelerator) -> None:
@@ -308,13 +335,17 @@ def refusal(run: Run, stack: Stack, scaling: BlockScaling) -> str:
     return scaling.refusal(gpus[0].compute_capability, stack) if gpus else ""
 
 
-def _torchao(run: Run, stack: Stack, state: Accelerator) -> Iterator[Prepared]:
+def _find_torchao(stack: Stack, state: Accelerator) -> None:
     if stack.sees_torchao() is False:
         text = (
             "`torchao` was not found on your system or is too old of a version. "
             "Please ensure that `torchao >= 0.6.1` is installed"
         )
         raise PredictedError("torchao-not-found", "prepare", "ImportError", text, (state.backend,))
+
+
+def _torchao(run: Run, stack: Stack, state: Accelerator) -> Iterator[Prepared]:
+    _find_torchao(stack, state)
     if state.handler is None:
         raise PredictedError(
             "torchao-handler-dropped",

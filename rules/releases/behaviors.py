@@ -104,6 +104,10 @@ class Transformers:
     ARGUMENTS_WANT_ACCELERATE_1_1 = Behavior(
         "transformers", (5,), _STILL, "utils/import_utils.py ACCELERATE_MIN_VERSION"
     )
+    # trainer.py of 4.45.2, 4.49.0, 4.52.4, 4.53.3, 4.54.0, 4.55.0, 4.56.0, 4.57.1 and 5.0.0 to 5.24.0 compared
+    PREPARES_OPTIMIZER_ALONE = Behavior(
+        "transformers", (4, 57), _STILL, "trainer.py: accelerator.prepare(self.optimizer), where the model is wrapped"
+    )
     TRAINER_PASSES_HANDLERS = Behavior(
         "transformers", (5, 3), _STILL, "trainer.py _build_accelerator_args: kwargs_handlers"
     )
@@ -202,6 +206,8 @@ class Trl:
     CHECKPOINTS_BY_DEFAULT = Behavior("trl", (0, 22), _STILL, "trainer/sft_config.py, trainer/base_config.py")
     CHECKPOINTING_NOT_REENTRANT = Behavior("trl", (0, 28), _STILL, "trainer/sft_trainer.py: use_reentrant False")
     LOADS_AUTO = Behavior("trl", (0, 26), (0, 27), "trainer/utils.py create_model_from_path")
+    # trainer/utils.py of 0.24.0, 0.25.0, 0.26.0, 0.28.0, 1.0.0, 1.9.0 and 1.16.0 compared
+    SPLITS_OVER_GPUS = Behavior("trl", (0, 26), _STILL, 'create_model_from_path: kwargs.get("device_map", "auto")')
     LOADS_FLOAT32 = Behavior("trl", (0, 27), _STILL, "trainer/model_config.py dtype")
     # cli.py to 0.28, cli/commands/ from 0.29 on: 0.12.2 to 0.18.2, 0.21.0 to 0.29.0, 1.0.0 to 1.9.0 and 1.16.0 compared
     TAKES_LAUNCHER_FLAGS = Behavior("trl", (0, 18), _STILL, "cli.py main: return_remaining_strings; before parse_args")

@@ -125,6 +125,7 @@ if TYPE_CHECKING:
         "fsdp2-model-alone",
         "te-not-found",
         "te-model-alone",
+        "data-parallel",
         "deepspeed-without-batch-size",
         "deepspeed-without-launcher",
         "te-several-models",

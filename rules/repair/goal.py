@@ -116,7 +116,7 @@ def _processes(examined: Examined) -> int | None:
     run, outcome = examined.inputs.run, examined.outcome
     error, unknown = outcome.error, outcome.undecided
     ended = error is not None and error.code == "duplicate-gpu"
-    alone = unknown is not None and unknown.needs.startswith(ONE_A_GPU)
+    alone = outcome.is_data_parallel or (unknown is not None and unknown.needs.startswith(ONE_A_GPU))
     if ended or alone or any(finding.rule == "FP309" for finding in examined.findings):
         every, here = (known_number(lambda: outcome.effective.all_processes), outcome.effective.processes)
         machines = every // here.value if every and here is not None and isinstance(here.value, int) else 1

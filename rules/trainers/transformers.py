@@ -62,6 +62,10 @@ class Transformers(HuggingFace):
             None,
         )
 
+    def replicates(self, stack: Stack, launch: Launch, script: Script) -> bool | None:
+        """See HuggingFace. A model that is loaded with a device_map over several GPUs is not wrapped (n_gpu 1)."""
+        return None if script.source is not None and "device_map" in script.source.text else True
+
     def weights(self, stack: Stack, model: ModelShape | None) -> Setting | None:
         """transformers 5 loads what config.json names, where 4 loads float32 (modeling_utils.py from_pretrained).
 

@@ -322,6 +322,20 @@ class Trl(HuggingFace):
             return Setting("float32", Origin(default=stack.name("trl")))
         return self.written_dtype() or loaded_dtype(stack, model)
 
+    def replicates(self, stack: Stack, launch: Launch, script: Script) -> bool | None:
+        """See HuggingFace. SFTTrainer loads a model of that name with device_map "auto", for which Trainer's n_gpu is 1.
+
+        Executed on two H200s with 1.16.0 (docs/evidence/data-parallel.jsonl dp-trl-ao). A model that the script loads
+        goes to nn.DataParallel, which 1.16.0 refuses; so may one that is so small that a single GPU gets all of it.
+        """
+        by_command = self._own_command(launch) == "sft" and stack.does(behaviors.Trl.SFT_LEAVES_LOADING)
+        source = script.source
+        by_script = self.value(LOADER) == "trl" and source is not None and bool(source.named("SFTTrainer"))
+        told = "model_init_kwargs" in self.top or (source is not None and "device_map" in source.text)
+        if told or not (by_command or by_script) or not stack.does(behaviors.Trl.SPLITS_OVER_GPUS):
+            return None
+        return False
+
     def checkpointing(self, stack: Stack) -> Setting | None:
         """TRL switches gradient checkpointing on by itself where the file does not say."""
         if "gradient_checkpointing" in self.top:

@@ -176,9 +176,38 @@ ONE_OF_TWO = {
 
 def test_two_gpus_in_one_process() -> None:
     found = predict(assembled_of(ONE_OF_TWO).run)
-    assert found.undecided is not None
-    assert found.undecided.what.startswith("one process sees 2 GPUs: Trainer wraps the model in nn.DataParallel")
-    assert found.undecided.needs.startswith("CUDA_VISIBLE_DEVICES=0, or a process on each")
+    assert found.is_data_parallel
+    assert found.error is not None
+    assert found.error.message.startswith("You must pass a model and an optimizer together")
+
+
+def test_nothing_is_converted_under_torchao() -> None:
+    found = predict(assembled_of({**ONE_OF_TWO, "accelerate": str(ONE_OF_TWO["accelerate"]).replace("TE", "AO")}).run)
+    assert found.is_data_parallel
+    assert (found.starts, found.fp8_layers, found.frozen) == (True, "none", None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"stack": {"accelerate": "1.9.0", "transformers": "4.56.0", "transformer_engine": "2.9.0"}}, "was not executed"),
+        (
+            {
+                "training": None,
+                "launch": "trl sft --model_name_or_path a/b --dataset_name a/b --bf16 false --accelerate_config accel.yaml",
+                "stack": {"accelerate": "1.15.0", "transformers": "5.23.0", "trl": "1.16.0", "transformer_engine": "2.9.0"},
+            },
+            "trl spreads the layers of the model over them",
+        ),
+    ],
+)
+def test_what_nobody_executed_of_two_gpus(changes: dict[str, object], why: str) -> None:
+    case = {name: value for name, value in {**ONE_OF_TWO, **changes}.items() if value is not None}
+    undecided = predict(assembled_of(case).run).undecided
+    assert undecided is not None
+    assert undecided.what.startswith("one process sees 2 GPUs")
+    assert why in undecided.what
+    assert undecided.needs.startswith("CUDA_VISIBLE_DEVICES=0, or a process on each")
 
 
 @pytest.mark.parametrize(
@@ -200,11 +229,11 @@ def test_two_gpus_in_one_process() -> None:
 )
 def test_no_data_parallel(changes: dict[str, object]) -> None:
     case = {name: value for name, value in {**ONE_OF_TWO, **changes}.items() if value is not None}
-    undecided = predict(assembled_of(case).run).undecided
-    assert undecided is None or "DataParallel" not in undecided.what
+    found = predict(assembled_of(case).run)
+    assert not found.is_data_parallel
+    assert found.undecided is None or "DataParallel" not in found.undecided.what
 
 
 def test_one_of_two_is_visible() -> None:
     visible = {**ONE_OF_TWO, "host": None, "variables": {"CUDA_VISIBLE_DEVICES": "0,1"}}
-    undecided = predict(assembled_of({name: one for name, one in visible.items() if one is not None}).run).undecided
-    assert undecided is not None
+    assert predict(assembled_of({name: one for name, one in visible.items() if one is not None}).run).is_data_parallel
