@@ -76,7 +76,7 @@ def more_processes_than_gpus(run: Run, gpus: Sequence[Gpu], outcome: Outcome) ->
     ERROR,
     "measured NVIDIA H200 [docs/evidence/data-parallel.jsonl dp-ao]: exit 0, no layer converted, no FP8 GEMM",
     "measured NVIDIA H200 [docs/evidence/data-parallel.jsonl dp-te]: ValueError, model and optimizer together",
-    "transformers 4.45.2..5.24.0 trainer.py _wrap_model \"nn.DataParallel(model)\": then no prepare() gets the model",
+    'transformers 4.45.2..5.24.0 trainer.py "nn.DataParallel(model)": then no prepare() gets the model',
     claims=("ends", "no FP8"),
 )
 def one_process_several_gpus(requested: Requested, run: Run, outcome: Outcome) -> Iterator[Found]:

@@ -43,6 +43,8 @@ WRITTEN_OUT = (
 # Under this name, which no file has, whose code loads the model of a script: "trl", where its Trainer does, or
 # "transformers". What the weights are kept in without a dtype differs.
 LOADER = "loaded by"
+# And that it may place the layers of its model itself, over several GPUs.
+PLACES = "places layers"
 # And that a script may compile its model.
 COMPILES = "compiles"
 # Whether its gradient checkpointing is reentrant, where it says so.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.reading.kind import Kind
 from fp8check.rules.releases import behaviors
+from fp8check.rules.settings.script import PLACES
 from fp8check.rules.settings.values import Origin, Setting
 from fp8check.rules.trainers.data import Detection, count, has_share, names
 from fp8check.rules.trainers.huggingface import ARGUMENTS, TELLING, HuggingFace
@@ -64,7 +65,7 @@ class Transformers(HuggingFace):
 
     def replicates(self, stack: Stack, launch: Launch, script: Script) -> bool | None:
         """See HuggingFace. A model that is loaded with a device_map over several GPUs is not wrapped (n_gpu 1)."""
-        return None if script.source is not None and "device_map" in script.source.text else True
+        return None if self.value(PLACES) else True
 
     def weights(self, stack: Stack, model: ModelShape | None) -> Setting | None:
         """transformers 5 loads what config.json names, where 4 loads float32 (modeling_utils.py from_pretrained).

@@ -7,7 +7,7 @@ from fp8check.rules.releases import behaviors
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.releases.versions import parsed
 from fp8check.rules.settings.launch import LAUNCHER_FLAGS, SWITCHES, Launch, is_several
-from fp8check.rules.settings.script import LOADER
+from fp8check.rules.settings.script import LOADER, PLACES
 from fp8check.rules.settings.values import Origin, Section, Setting, Undecided
 from fp8check.rules.trainers.data import Detection, HandedOver, Tokens, count, exact, has_share, listed, names, varying
 from fp8check.rules.trainers.huggingface import ARGUMENTS, HuggingFace
@@ -323,18 +323,17 @@ class Trl(HuggingFace):
         return self.written_dtype() or loaded_dtype(stack, model)
 
     def replicates(self, stack: Stack, launch: Launch, script: Script) -> bool | None:
-        """See HuggingFace. SFTTrainer loads a model of that name with device_map "auto", for which Trainer's n_gpu is 1.
+        """See HuggingFace. SFTTrainer loads a model by its name with device_map "auto": Trainer's n_gpu is 1 then.
 
         Executed on two H200s with 1.16.0 (docs/evidence/data-parallel.jsonl dp-trl-ao). A model that the script loads
         goes to nn.DataParallel, which 1.16.0 refuses; so may one that is so small that a single GPU gets all of it.
         """
-        by_command = self._own_command(launch) == "sft" and stack.does(behaviors.Trl.SFT_LEAVES_LOADING)
-        source = script.source
-        by_script = self.value(LOADER) == "trl" and source is not None and bool(source.named("SFTTrainer"))
-        told = "model_init_kwargs" in self.top or (source is not None and "device_map" in source.text)
-        if told or not (by_command or by_script) or not stack.does(behaviors.Trl.SPLITS_OVER_GPUS):
+        by_command = self._own_command(launch) is not None and stack.does(behaviors.Trl.SFT_LEAVES_LOADING)
+        loads = by_command or self.value(LOADER) == "trl"
+        placed = self.value(PLACES) or "model_init_kwargs" in self.top
+        if placed or not loads or self._trainer_of(launch, script) != "sft":
             return None
-        return False
+        return False if stack.does(behaviors.Trl.SPLITS_OVER_GPUS) else None
 
     def checkpointing(self, stack: Stack) -> Setting | None:
         """TRL switches gradient checkpointing on by itself where the file does not say."""

@@ -6,6 +6,7 @@ from fp8check.rules.record import Record
 from fp8check.rules.settings.script import (
     ARGUMENTS,
     PARSERS,
+    PLACES,
     REENTRANT,
     WRITTEN_OUT,
     Unevaluated,
@@ -149,7 +150,9 @@ def _checkpointing(sources: Sequence[ScriptSource]) -> dict[str, Setting]:
 def _loaded(sources: Sequence[ScriptSource]) -> dict[str, Setting]:
     """The model that the script itself loads, and the length to which it cuts its texts, for a Trainer."""
     lengths = batches_of(sources).get("max_length")
-    return {**model_of(sources), **({"max_seq_length": lengths} if lengths is not None else {})}
+    made = {**model_of(sources), **({"max_seq_length": lengths} if lengths is not None else {})}
+    places = next((source for source in sources if "device_map" in source.text), None)
+    return made if places is None else {**made, PLACES: Setting(True, Origin(code=places.path))}
 
 
 def _refused(script: ScriptSource, words: Sequence[str]) -> dict[str, Setting]:

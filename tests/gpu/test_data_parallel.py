@@ -22,14 +22,14 @@ ROWS: dict[str, dict[str, Any]] = {
 TRAINER = {"dp-trl-ao": "trl", "dp-trl-single": "trl"}
 
 
-def told(name: str, folder: Path, command: str = "check") -> dict[str, Any]:
-    """What the command says of these files, in a folder of their own."""
+def told(name: str, folder: Path, command: str = "check", changed: tuple[str, str] = ("", "")) -> dict[str, Any]:
+    """What the command says of these files, in a folder of their own, with a text in them changed."""
     row = ROWS[name]
     for model in MODELS:
         (folder / "models" / model).mkdir(parents=True)
         (folder / "models" / model / "config.json").write_text(json.dumps(config_of(model)))
     for file, text in row["files"].items():
-        (folder / file).write_text(text.replace(HOME, str(folder)))
+        (folder / file).write_text(text.replace(HOME, str(folder)).replace(*changed))
     known = json.loads(facts(TRAINER.get(name, "transformers"), row["gpus"], 143771))
     known["packages"] |= row["versions"]
     known["host"] = "node"  # of a machine, and so its GPUs are those that the run sees
@@ -60,6 +60,14 @@ def test_it_is_predicted_as_it_was(name: str, tmp_path: Path) -> None:
     # Asked for FP8, and no layer in it; weights that are converted and do not move.
     assert ("FP343" in rules) is (outcome["mixed_precision"] == "fp8" and not converted)
     assert ("FP210" in rules) is (seen["moved"]["moved"] < seen["moved"]["expected"])
+
+
+def test_a_script_that_spreads_the_layers_itself_is_left_open(tmp_path: Path) -> None:
+    changed = ("from_pretrained(MODEL)", 'from_pretrained(MODEL, device_map="auto")')
+    report = told("dp-ao", tmp_path, changed=changed)
+    assert changed[1] in (tmp_path / "train.py").read_text()
+    assert report["outcome"]["undecided"].startswith("one process sees 2 GPUs")
+    assert "FP343" in {one["rule"] for one in report["undecided"]}
 
 
 @pytest.mark.parametrize("name", ["dp-te", "dp-ao"])

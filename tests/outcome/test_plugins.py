@@ -190,12 +190,20 @@ def test_nothing_is_converted_under_torchao() -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"stack": {"accelerate": "1.9.0", "transformers": "4.56.0", "transformer_engine": "2.9.0"}}, "was not executed"),
+        (
+            {"stack": {"accelerate": "1.9.0", "transformers": "4.56.0", "transformer_engine": "2.9.0"}},
+            "was not executed",
+        ),
         (
             {
                 "training": None,
                 "launch": "trl sft --model_name_or_path a/b --dataset_name a/b --bf16 false --accelerate_config accel.yaml",
-                "stack": {"accelerate": "1.15.0", "transformers": "5.23.0", "trl": "1.16.0", "transformer_engine": "2.9.0"},
+                "stack": {
+                    "accelerate": "1.15.0",
+                    "transformers": "5.23.0",
+                    "trl": "1.16.0",
+                    "transformer_engine": "2.9.0",
+                },
             },
             "trl spreads the layers of the model over them",
         ),

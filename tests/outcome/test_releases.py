@@ -71,6 +71,17 @@ def row(behavior: Behavior, run: Mapping[str, object], shows: str = "", /, **hap
 _WHOLE = "output_dir: out\nbf16: false\ngradient_checkpointing: false\npacking: true\n"
 _GIVEN = "--model_name_or_path org/model --dataset_name org/rows"
 _LACKS = {**TRL, "training": "output_dir: out\nbf16: false\n"}
+_NOT_EXECUTED = (
+    "undecided: one process sees 2 GPUs: Trainer may wrap the model in nn.DataParallel and leave it out of prepare(), "
+    "where layers are converted; what comes of that here was not executed"
+)
+_ONE_OF_TWO = {
+    "training": "output_dir: out\nbf16: false\n",
+    "accelerate": "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config: {backend: TE}\n",
+    "launch": "accelerate launch --config_file accel.yaml train.py train.yaml",
+    "gpus": 2,
+    "host": "node",
+}
 ROWS = [
     row(
         LlamaFactory.DEQUANTIZES,
@@ -347,6 +358,12 @@ ROWS = [
         v4_57_1="bf16",
         v5_0_0="fp8",
     ),
+    row(
+        Transformers.PREPARES_OPTIMIZER_ALONE,
+        _ONE_OF_TWO,
+        v4_56_0=_NOT_EXECUTED,
+        v4_57_1="ValueError (prepare)",
+    ),
     row(Transformers.FUSED_BY_DEFAULT, HEADER, "optimizer", v4_53_3="adamw_torch", v4_54_1="adamw_torch_fused"),
     row(
         Transformers.LOADS_CHECKPOINT_DTYPE,
@@ -530,6 +547,17 @@ ROWS = [
         Trl.BF16_BY_DEFAULT,
         {**TRL, "training": "output_dir: out\ngradient_checkpointing: false\n"},
         {"0.18.2": f"fp8 TE all {DEFAULT}", "0.19.0": f"bf16 TE all {DEFAULT}"},
+    ),
+    Row(
+        Trl.SPLITS_OVER_GPUS,
+        {
+            **_ONE_OF_TWO,
+            "trainer": "trl",
+            "accelerate": str(_ONE_OF_TWO["accelerate"]).replace("TE", "AO"),
+            "training": "output_dir: out\nbf16: false\nloaded by: trl\n",
+            "stack": BOTH,
+        },
+        {"0.25.0": _NOT_EXECUTED, "0.26.0": "fp8 AO some gathered"},
     ),
     Row(
         Trl.LOADS_FLOAT32,

@@ -307,7 +307,8 @@ def test_the_files_of_a_page_are_those_that_fix_writes() -> None:
         except InputError:
             continue
         found = plan_request(request, given=checked.reports)
-        wanted = {(one.path, one.text) for plan in found.plans for one in plan.documents}
+        made_of = [*found.plans, *(() if found.in_bf16 is None else (found.in_bf16,))]
+        wanted = {(one.path, one.text) for plan in made_of for one in plan.documents}
         for number, plans in plans_for(request, checked, asked=True).items():
             report = full_report(checked.reports[number])._replace(plan=plans)
             offered = texts_of(rendered("html", report, sources_of(checked.reports[number]))).files
