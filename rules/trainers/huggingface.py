@@ -92,15 +92,6 @@ class HuggingFace(Training):
             return False
         return self.value(self.optimizer_key, "adamw_torch") in _ADAMW
 
-    def replicates(self, stack: Stack, launch: Launch, script: Script) -> bool | None:
-        """Whether one process that sees several GPUs has its model wrapped in nn.DataParallel by Trainer.
-
-        Returns:
-            False where the trainer spreads the model's layers over the GPUs by itself; None where it is not known, or
-            what comes of it was never executed.
-        """
-        return None
-
     def uncounted(self, launch: Launch, script: Script) -> str:
         """See Training. DoRA, modules_to_save and such train what is not counted."""
         written = next((name for name in sorted(_NOT_COUNTED.intersection(self.top)) if self.value(name)), None)

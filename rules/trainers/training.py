@@ -409,6 +409,15 @@ class Training:
         """Whether the training file itself asks for FSDP."""
         return False
 
+    def replicates(self, stack: Stack, launch: Launch, script: Script) -> bool | None:
+        """Whether one process that sees several GPUs has its model wrapped in nn.DataParallel by Trainer.
+
+        Returns:
+            False where the trainer spreads the model's layers over the GPUs by itself; None where it is not known, or
+            what comes of it was never executed.
+        """
+        return None
+
     def uncounted(self, launch: Launch, script: Script) -> str:
         """What of a step rules/outcome/peak.py has not counted, for people; "" where it has counted all."""
         return f"what a step of {self.title} keeps"

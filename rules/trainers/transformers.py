@@ -64,7 +64,7 @@ class Transformers(HuggingFace):
         )
 
     def replicates(self, stack: Stack, launch: Launch, script: Script) -> bool | None:
-        """See HuggingFace. A model that is loaded with a device_map over several GPUs is not wrapped (n_gpu 1)."""
+        """See Training. A model that is loaded with a device_map over several GPUs is not wrapped (n_gpu 1)."""
         return None if self.value(PLACES) else True
 
     def weights(self, stack: Stack, model: ModelShape | None) -> Setting | None:

@@ -323,7 +323,7 @@ class Trl(HuggingFace):
         return self.written_dtype() or loaded_dtype(stack, model)
 
     def replicates(self, stack: Stack, launch: Launch, script: Script) -> bool | None:
-        """See HuggingFace. SFTTrainer loads a model by its name with device_map "auto": Trainer's n_gpu is 1 then.
+        """See Training. SFTTrainer loads a model by its name with device_map "auto": Trainer's n_gpu is 1 then.
 
         Executed on two H200s with 1.16.0 (docs/evidence/data-parallel.jsonl dp-trl-ao). A model that the script loads
         goes to nn.DataParallel, which 1.16.0 refuses; so may one that is so small that a single GPU gets all of it.
