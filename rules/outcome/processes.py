@@ -6,17 +6,14 @@ Models accelerate/commands/launch.py (0.34.0 to 1.15.0), torchrun, DeepSpeed's l
 from __future__ import annotations
 
 from fp8check.rules.releases.accelerate_enums import DISTRIBUTED_TYPES
-from fp8check.rules.releases.behaviors import Transformers
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.settings.values import Origin, Setting, Undecided, taken, whole_number
 from fp8check.rules.trainers.registry import launched_by_itself, of_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from fp8check.rules.outcome.accelerator import Accelerator
     from fp8check.rules.releases.accelerate_enums import DistributedType
     from fp8check.rules.releases.errors import Stage
-    from fp8check.rules.releases.stack import Stack
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.launch import Launch
     from fp8check.rules.trainers.run import Run
@@ -98,46 +95,6 @@ def check_gpus(run: Run, stage: Stage) -> None:
         ids = run.gpu_ids
         because = (setting, ids) if ids is not None else (setting,)
         raise PredictedError("duplicate-gpu", stage, "DistBackendError", text, because)
-
-
-def is_data_parallel(run: Run, stack: Stack, state: Accelerator) -> bool:
-    """One process that sees several GPUs: Trainer makes nn.DataParallel of the model, and hands it to no prepare().
-
-    Executed on two H200s with transformers 5.17.0 and accelerate 1.15.0 (docs/evidence/data-parallel.jsonl). The same
-    code is in transformers 4.45.2 to 5.24.0 (training_args.py _setup_devices "device_count()"; trainer.py _wrap_model
-    "nn.DataParallel(model)" and "as the model is wrapped, don't use `accelerator.prepare`"), but that the optimizer
-    alone goes to prepare() is new in 4.57. accelerate 0.34.2 to 1.15.0 raise the same in _prepare_te, and convert
-    modules only in _prepare_ao.
-
-    Raises:
-        Undecided: nobody has executed what comes of it.
-    """
-    asks = state.mixed_precision.value == "fp8" or state.backend_name in ("TE", "AO", "MSAMP")
-    if not asks or state.distributed_type != "NO" or not run.training.is_huggingface or _is_on_cpu(run):
-        return False
-    visible = run.visible_gpus()
-    told = run.gpu_ids is not None or "CUDA_VISIBLE_DEVICES" in (run.facts.variables or {})
-    if visible is None or len(visible) < 2 or not (told or run.facts.count_gpus):
-        return False
-    replicates = run.training.replicates(stack, run.launch, run.script)
-    if replicates is False and state.backend_name == "AO":
-        return False
-    executed = replicates and state.mixed_precision.value == "fp8" and state.backend_name != "MSAMP"
-    if executed and (state.backend_name != "TE" or stack.does(Transformers.PREPARES_OPTIMIZER_ALONE)):
-        return True
-    does = (
-        f"{run.training.name} spreads the layers of the model over them, and Accelerate makes Transformer Engine's"
-        if replicates is False
-        else "Trainer may wrap the model in nn.DataParallel and leave it out of prepare(), where layers are converted"
-    )
-    what = f"one process sees {len(visible)} GPUs: {does}; what comes of that here was not executed"
-    raise Undecided(what, f"{ONE_A_GPU} torchrun --nproc_per_node {len(visible)}")
-
-
-def _is_on_cpu(run: Run) -> bool:
-    """Whether the launch or its file keeps the process off all GPUs."""
-    config = run.config_read
-    return bool(run.launch.flags.get("cpu")) or (config is not None and config.top.value("use_cpu") is True)
 
 
 def _several_by_itself(run: Run) -> bool | None:
