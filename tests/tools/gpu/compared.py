@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.tools.gpu import worth_points
+from tests.tools.gpu.series_cases import groups
 from tests.tools.gpu.stepped_aside import on
 from tests.tools.gpu.turns import stop
 from tests.tools.gpu.worth_cases import runs
@@ -43,7 +44,8 @@ class Comparing:
         self.home = Path(given.home)
         self.overlays = dict(one.split("=", 1) for one in given.overlay)
         self.until = time.monotonic() + given.seconds
-        self.cases = {one["name"]: (group, one) for group, one in runs()}
+        longer = [(group, one) for group, cases in groups() for one in cases]
+        self.cases = {one["name"]: (group, one) for group, one in [*runs(), *longer]}
         self.writing = threading.Lock()
 
     def run(self, name: str, gpus: list[int], cores: str, port: int) -> None:
