@@ -366,6 +366,8 @@ def _reason(outcome: Outcome, state: Accelerator) -> str:
         return f"the precision is decided by {state.mixed_precision.origin.describe()}"
     if stack.does(behaviors.Accelerate.AUTOMATIC_HANDLER_NOT_COUNTED):
         return f"{stack.name('accelerate')} converts nothing unless the script passes a recipe: use 1.9 or newer"
+    if outcome.is_data_parallel:
+        return "one process sees several GPUs, and Trainer hands no model to prepare() (FP343)"
     if state.distributed_type == "MEGATRON_LM":
         return "under Megatron-LM Accelerate converts no layer"
     if state.is_fsdp2 and state.backend_name == "TE":
