@@ -577,12 +577,13 @@ def trl_config_not_taken(outcome: Outcome) -> Iterator[Found]:
     if error is None:
         return
     (named,) = error.because
-    which = "its own" if str(named.value).startswith("--config=") else "the Accelerate"
+    is_own = str(named.value).partition("=")[0] == "--config"
+    which = "its own" if is_own else "the Accelerate"
     yield Found(
         f"TRL's command does not take {which} file as it is named",
         place=named,
         label=f"{error.type}: {error.message}",
-        fact=_NAMED_ONCE[error.code],
+        fact=_NAMED_ONCE[error.code] if not is_own or error.code != "accelerate-config-twice" else "it takes one file",
     )
 
 

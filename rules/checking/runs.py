@@ -525,7 +525,8 @@ def _training_section(
         section = Section(section.node, over=unset)
     source = None if started.script is None else started.script.source
     line = None if source is None else source.command_line
-    over = adapter.over_the_file(launch.arguments, () if line is None else line.options) if launch.arguments else None
+    words = (*_words_beside(source, follow=common.follow), *launch.arguments)
+    over = adapter.over_the_file(words, () if line is None else line.options) if words else None
     written = started.written(adapter, launch, common.facts, file=training is not None)
     if written is not None and written.words is not None:
         over = adapter.over_the_file(written.words)
@@ -546,6 +547,19 @@ def _training_section(
     if inner is not None:
         section = Section(section.node, over={**unset, **(over or {})}, sections={adapter.fsdp_key: inner})
     return section, fsdp
+
+
+def _words_beside(source: ScriptSource | None, *, follow: bool) -> Sequence[str]:
+    """The words of train.args beside train.py, which HfArgumentParser puts before those of the command."""
+    if source is None or not source.parsers or not follow:
+        return ()
+    from fp8check.rules.reading import files
+
+    try:
+        text = files.read(f"{os.path.splitext(source.path)[0]}.args", _MOST_OF_DOTENV).decode()
+    except (reading.Unreadable, UnicodeDecodeError):
+        return ()
+    return text.split()
 
 
 def _is_passed_over(training: Document, launch: Launch) -> bool:

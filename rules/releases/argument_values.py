@@ -56,7 +56,8 @@ _YES_OR_NO = frozenset(("yes", "true", "t", "y", "1", "no", "false", "f", "n", "
 
 def refused_word(name: str, flag: str) -> str:
     """What argparse says of a flag with a value that it does not take; "" where it takes it, or there is none."""
-    words = flag.replace("=", " ", 1).split()
+    word, equals, value = flag.partition("=")
+    words = [word, value] if equals and " " not in word else flag.split()
     if len(words) != 2:
         return ""
     value, option = words[1], f"--{name}/--{name.replace('_', '-')}" if "_" in name else f"--{name}"

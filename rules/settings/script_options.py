@@ -68,6 +68,7 @@ class CommandLine(Record):
         commands: the words of which one comes first.
         ended: whether what is not given, or is none of its choices, ends the script.
         reads: how the tool that reads it takes a flag.
+        from_files: whether a word with @ in front of it stands for the words in a file.
     """
 
     options: Mapping[str, Option] = {}
@@ -82,6 +83,7 @@ class CommandLine(Record):
     commands: Commands = Commands()
     ended: bool = False
     reads: How = "loose"
+    from_files: bool = False
 
     def values(self, words: Sequence[str] | None, variables: Mapping[str, str] | None = None) -> dict[str, Setting]:
         """What the options are with these words behind the script; None: nobody said how it is started.
@@ -101,7 +103,8 @@ class CommandLine(Record):
                 why = f"{option.span.file}:{option.span.line} sets {name} to {option.text or 'what the command says'}"
                 default = SettingLater(Later(option.text or name, why), Origin(span=option.span))
             values[name] = given[name].over(default) if name in given else default
-        loose = next((word for word in words if word in ("$@", "$*") or word.startswith(("${@", "${*"))), "")
+        handed_on = ("${@", "${*", "@") if self.from_files else ("${@", "${*")
+        loose = next((word for word in words if word in ("$@", "$*") or word.startswith(handed_on)), "")
         if loose:
             why = f"{loose} of the command may set it"
             for name in values.keys() - given.keys():
@@ -333,6 +336,7 @@ class Reader:
             self._commands(nodes, mains),
             bool(mains.tools - {"fire"}) or self._ends(nodes),
             self._how(nodes, mains),
+            any(one.arg == "fromfile_prefix_chars" for call in self._parsers(nodes) for one in call.keywords),
         )
 
     def _how(self, nodes: Sequence[ast.AST], mains: Mains) -> How:
@@ -340,7 +344,7 @@ class Reader:
         parsers = self._parsers(nodes)
         if mains.tools or len(parsers) != 1 or len(self._parsed) != 1 or self._is_open:
             return "loose"
-        if any(one.arg in ("parents", "prefix_chars") for one in parsers[0].keywords):
+        if any(one.arg in ("parents", "prefix_chars", "fromfile_prefix_chars") for one in parsers[0].keywords):
             return "loose"
         if not self._is_plain(nodes, (*_ON_PARSERS, *_BESIDE)):
             return "loose"
@@ -393,7 +397,8 @@ class Reader:
             closed = flags and not self._has_others and not self._configured
             return closed and len(mains.tools) == 1 and "fire" not in mains.tools and not self._parsers(nodes)
         parsers = self._parsers(nodes)
-        if len(parsers) != 1 or len(self._parsed) != 1 or any(one.arg == "parents" for one in parsers[0].keywords):
+        open_by = ("parents", "fromfile_prefix_chars")
+        if len(parsers) != 1 or len(self._parsed) != 1 or any(one.arg in open_by for one in parsers[0].keywords):
             return False
         parsed = self._parsed[0].func
         plain = isinstance(parsed, ast.Attribute) and parsed.attr == "parse_args" and self._is_plain(nodes, _ON_PARSERS)

@@ -407,12 +407,18 @@ class Trl(HuggingFace):
         Its releases got their commands one by one, and before 0.18 none takes the launcher's flags.
         """
         if launch.through != self.name:
+            if launch.script == self.name:
+                text = "No module named trl.__main__; 'trl' is a package and cannot be directly executed"
+                raise PredictedError("command-is-no-script", "arguments", "ImportError", text)
             self._check_module(launch, stack)
             return
         if not launch.arguments:
             return
         from fp8check.rules.settings.command import flags_among
 
+        if launch.arguments[-1] == self.file_flag:  # TrlParser takes the word behind it away
+            named = Setting(self.file_flag, Origin(flag=self.file_flag))
+            raise PredictedError("flag-without-value", "launch", "IndexError", "pop from empty list", (named,))
         others = [name for name in flags_among(launch.arguments) if self._for_launcher({name: ""})]
         if others and not stack.does(behaviors.Trl.TAKES_LAUNCHER_FLAGS):
             text = f"trl: error: unrecognized arguments: --{', --'.join(others)}"
@@ -562,6 +568,10 @@ class Trl(HuggingFace):
             because = (Setting(glued, Origin(flag=glued)),)
             text = f"unrecognized arguments: {glued}"
             raise PredictedError("accelerate-config-by-equals", "launch", "SystemExit", text, because)
+        if launch.arguments.count(self.file_flag) > 1:
+            named = Setting(self.file_flag, Origin(flag=self.file_flag))
+            text = f"unrecognized arguments: {self.file_flag}"
+            raise PredictedError("accelerate-config-twice", "launch", "SystemExit", text, (named,))
         if launch.arguments.count(self.config_flag) + (written is not None) > 1:
             named = written or Setting(self.config_flag, Origin(flag=self.config_flag))
             text = f"unrecognized arguments: {self.config_flag}"

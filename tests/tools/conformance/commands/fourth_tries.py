@@ -459,9 +459,105 @@ def _written() -> Iterator[tuple[str, Try]]:
     yield "written-trl-over", Try("bash run.sh", {"te.yaml": TE, "recipe.yaml": "bf16: false\n", "run.sh": there})
 
 
+FROM_FILE = script('fromfile_prefix_chars="@"')
+
+
+def _fresh() -> Iterator[tuple[str, Try]]:
+    """Commands of classes that nobody had looked at; those of which something is decided."""
+    te = {"te.yaml": TE, "ao.yaml": AO, "bf16.yaml": BF16, "train.py": PLAIN}
+    env = {**te, ".env": "ACCELERATE_MIXED_PRECISION=fp8\nACCELERATE_FP8_BACKEND=AO\n"}
+    for name, command in (
+        ("set-a", "set -a; . ./.env; set +a; python train.py"),
+        ("set-a-source", "set -a && source .env && set +a && python train.py"),
+        ("not-exported", ". ./.env; python train.py"),
+    ):
+        yield f"fresh-dotenv-{name}", Try(command, env)
+    for name, command in (
+        ("dot", "accelerate launch --config_file ./te.yaml ./train.py"),
+        ("dashes", "accelerate launch --config_file te.yaml -- train.py"),
+        ("dash-flag", "accelerate launch --config-file te.yaml train.py"),
+        ("twice", "accelerate launch --config_file te.yaml --config_file ao.yaml train.py"),
+        ("value-last", "accelerate launch train.py --config_file te.yaml --mixed_precision fp8"),
+        ("flag-empty", "accelerate launch --mixed_precision= train.py"),
+        ("module-name", "accelerate launch --config_file te.yaml -m train"),
+        ("python-options", "ACCELERATE_MIXED_PRECISION=fp8 python -O -B -W error::SyntaxWarning train.py"),
+        ("python-311", "ACCELERATE_MIXED_PRECISION=fp8 python3.11 train.py"),
+        ("hidden", "CUDA_VISIBLE_DEVICES= accelerate launch --config_file te.yaml train.py"),
+        ("hidden-minus", "CUDA_VISIBLE_DEVICES=-1 accelerate launch --config_file te.yaml train.py"),
+        ("upper-variable", "ACCELERATE_MIXED_PRECISION=FP8 python train.py"),
+        ("use-fsdp-variable", "ACCELERATE_USE_FSDP=true ACCELERATE_MIXED_PRECISION=bf16 python train.py"),
+        ("use-cpu-variable", "ACCELERATE_USE_CPU=true ACCELERATE_MIXED_PRECISION=fp8 python train.py"),
+        ("comment", "accelerate launch --config_file te.yaml train.py # --mixed_precision bf16"),
+        ("pipefail", "set -euo pipefail; accelerate launch --config_file te.yaml train.py 2>&1 | tee log"),
+        ("trap", "trap 'echo end' EXIT; accelerate launch --config_file ao.yaml train.py"),
+        ("default", "CONFIG=${CONFIG:-ao.yaml}; accelerate launch --config_file $CONFIG train.py"),
+        ("array", 'ARGS=(--config_file ao.yaml); accelerate launch "${ARGS[@]}" train.py'),
+        ("unset", "export ACCELERATE_MIXED_PRECISION=bf16; unset ACCELERATE_MIXED_PRECISION; python train.py"),
+        ("not", "! false && accelerate launch --config_file ao.yaml train.py"),
+        ("or", "accelerate launch --config_file ao.yaml train.py || echo failed"),
+        ("subshell", "(export ACCELERATE_MIXED_PRECISION=bf16; true); python train.py"),
+        ("group", "{ export ACCELERATE_MIXED_PRECISION=bf16; }; python train.py"),
+        ("test", "[ -f te.yaml ] && accelerate launch --config_file te.yaml train.py"),
+    ):
+        yield f"fresh-{name}", Try(command, te)
+    yield "fresh-json", Try("accelerate launch --config_file te.json train.py", {**te, "te.json": TE})
+    yield "fresh-empty-file", Try("accelerate launch --config_file e.yaml train.py", {**te, "e.yaml": ""})
+    yield (
+        "fresh-crlf",
+        Try(
+            "accelerate launch --config_file e.yaml train.py",
+            {**te, "e.yaml": "mixed_precision: fp8\r\nnum_processes: 1\r\n"},
+        ),
+    )
+    flags = {**te, "train.py": programs.FLAGS}
+    most = "--output_dir out --report_to none --save_strategy no --learning_rate 0.01 --per_device_train_batch_size 4"
+    for name, words in (
+        ("float-steps", "--max_steps 1.0"),
+        ("underscore", "--max_steps 1_0"),
+        ("exponent", "--max_steps 1 --weight_decay 1e-2"),
+        ("empty-bf16", "--max_steps 1 --bf16="),
+        (
+            "json",
+            """--max_steps 1 --gradient_checkpointing --gradient_checkpointing_kwargs '{"use_reentrant": false}'""",
+        ),
+        ("json-file", "--max_steps 1 --accelerator_config a.json"),
+        ("negative", "--max_steps -1 --num_train_epochs 0.1"),
+        ("no-output", "--max_steps 1 --seed 1 --data_seed 2"),
+        ("twice", "--max_steps 1 --bf16 --no_bf16"),
+        ("dataloader", "--max_steps 1 --no_dataloader_pin_memory"),
+        ("optional", "--max_steps 1 --torch_compile false --tf32 false"),
+    ):
+        yield f"fresh-hf-{name}", Try(f"{LAUNCH} {most} {words}", {**flags, "a.json": '{"split_batches": true}'})
+    yield (
+        "fresh-args-file",
+        Try(
+            "accelerate launch --config_file te.yaml train.py",
+            {**flags, "train.args": f"{most} --max_steps 1 --bf16 True\n"},
+        ),
+    )
+    yield (
+        "fresh-args-file-and-flags",
+        Try(f"{LAUNCH} --bf16 False", {**flags, "train.args": f"{most} --max_steps 1 --bf16 True\n"}),
+    )
+    from_file = {**te, "train.py": FROM_FILE, "args.txt": "--mixed_precision=bf16\n--lr=0.1\n"}
+    yield "fresh-at-file-flag", Try(f"{LAUNCH} @args.txt --mixed_precision no", from_file)
+    yield "fresh-at-word", Try(f"{LAUNCH} @args.txt", {**te, "train.py": script(), "args.txt": "--lr=0.1\n"})
+    recipe = {**te, "r.yaml": SFT, "r2.yaml": {**SFT, "bf16": False}}
+    for name, command in (
+        ("twice", "trl sft --config r.yaml --config r2.yaml"),
+        ("behind", "trl sft --config r.yaml --bf16 false --bf16 true"),
+        ("module", "python -m trl sft --config r.yaml"),
+        (
+            "script",
+            "accelerate launch --config_file ao.yaml -m trl.scripts.sft --config r2.yaml --accelerate_config te.yaml",
+        ),
+    ):
+        yield f"fresh-trl-{name}", Try(command, recipe)
+
+
 def everything() -> Iterator[tuple[str, Try]]:
     """All of them, each with what it is called."""
-    for made in (_cut_short(), _left_out(), _scripts(), _loops(), _written()):
+    for made in (_cut_short(), _left_out(), _scripts(), _loops(), _written(), _fresh()):
         yield from made
 
 
