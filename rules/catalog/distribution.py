@@ -104,7 +104,7 @@ def one_process_several_gpus(requested: Requested, run: Run, outcome: Outcome) -
         f"one process sees {count} GPUs, and Trainer hands no model to prepare(): {happens}",
         place=requested.fp8[0],
         label=f"{outcome.stack.name('transformers')} makes nn.DataParallel of the model, and Accelerate never sees it",
-        notes=() if error is None else (error.message,),
+        notes=() if error is None else (f"{error.type}: {error.message}",),
         fact=f"a process on each GPU (torchrun --nproc_per_node {count}), or CUDA_VISIBLE_DEVICES=0",
     )
 

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from fp8check.rules.outcome.accelerator import Accelerator
     from fp8check.rules.outcome.layers import Coverage
     from fp8check.rules.outcome.recipe import Recipe
+    from fp8check.rules.releases.accelerate_enums import Backend
     from fp8check.rules.releases.errors import Stage
     from fp8check.rules.releases.recipes import BlockScaling
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.trainers.data import AcceleratorArguments
     from fp8check.rules.trainers.run import Run
 
+_BACKENDS: tuple[Backend, ...] = ("TE", "AO", "MSAMP")
 _TE_WANTS_BOTH = (
     "You must pass a model and an optimizer together to `accelerate.prepare()` when using TransformerEngine."
 )
@@ -97,7 +99,7 @@ def _is_data_parallel(run: Run, stack: Stack, state: Accelerator) -> bool:
     Raises:
         Undecided: nobody has executed what comes of it.
     """
-    asks = state.mixed_precision.value == "fp8" or state.backend_name in ("TE", "AO", "MSAMP")
+    asks = state.mixed_precision.value == "fp8" or state.backend_name in _BACKENDS
     if not asks or state.distributed_type != "NO" or not run.training.is_huggingface or _is_on_cpu(run):
         return False
     visible = run.visible_gpus()
@@ -122,7 +124,7 @@ def _is_data_parallel(run: Run, stack: Stack, state: Accelerator) -> bool:
 def _is_on_cpu(run: Run) -> bool:
     """Whether the launch or its file keeps the process off all GPUs."""
     config = run.config_read
-    return bool(run.launch.flags.get("cpu")) or (config is not None and config.top.value("use_cpu") is True)
+    return bool(run.launch.flags.get("cpu")) or (config is not None and config.is_on_cpu)
 
 
 def _optimizer_alone(stack: Stack, state: Accelerator) -> Prepared:

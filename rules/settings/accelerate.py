@@ -86,6 +86,11 @@ class AccelerateConfig(Record):
         return bool(self.top.value("fp16"))
 
     @property
+    def is_on_cpu(self) -> bool:
+        """Whether it keeps the processes off all GPUs."""
+        return self.top.value("use_cpu") is True
+
+    @property
     def fsdp(self) -> Section:
         """fsdp_config."""
         return self.top.section("fsdp_config")
