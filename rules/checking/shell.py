@@ -331,15 +331,21 @@ def _wrappers_folder(line: Line) -> Place | None:
 
 
 class Files:
-    """The files that a script reads as parts of itself."""
+    """The files that a script reads as parts of itself; each is read once, however often it is named."""
 
-    __slots__ = ("_own",)
+    __slots__ = ("_own", "_texts")
 
     def __init__(self, own: str) -> None:
         self._own = own
+        self._texts: dict[tuple[str, str], str | None] = {}
 
     def text(self, name: str, folder: str) -> str | None:
         """The text of one, by its name and the folder that the script has gone to; None where it cannot be read."""
+        if (name, folder) not in self._texts:
+            self._texts[name, folder] = self._read(name, folder)
+        return self._texts[name, folder]
+
+    def _read(self, name: str, folder: str) -> str | None:
         from fp8check.rules.reading.limits import MAX_BYTES
         from fp8check.rules.reading.source import load
 

@@ -211,6 +211,12 @@ def shell(make: Callable[[int], str], started: str = STARTED) -> Callable[[int],
     )
 
 
+def started_again(n: int) -> Case:
+    """A shell script that starts another one again and again, which is as long."""
+    case = shell(lambda n: lines(n, "bash inner.sh {}\n"))(n)
+    return case._replace(files={**case.files, "inner.sh": n * b"A=$1\n"})
+
+
 def facts(make: Callable[[int], Mapping[str, object]]) -> Callable[[int], Case]:
     """A facts.json."""
     return lambda n: Case(
@@ -947,6 +953,18 @@ FAMILIES: tuple[Family, ...] = (
         "a script that is started often",
         1_000,
         shell(lambda n: "cat > j <<EOF\n" + n * "torchrun\n" + "EOF\n" + n * "bash j\n"),
+    ),
+    Family("a script that is started again and again", 3_000, started_again),
+    Family(
+        "branches of a loop over arguments",
+        1_000,
+        shell(
+            lambda n: (
+                f"set -- {words(60, '--a{} 1', ' ')}\nwhile [[ $# -gt 0 ]]; do case $1 in\n"
+                + lines(n, "--a{}) A=$2; shift 2;;\n")
+                + "*) shift;;\nesac\ndone\n"
+            )
+        ),
     ),
     Family("shells with variables", 700, shell(lambda n: lines(n, "A{}=1\n") + n * "bash -c 'torchrun'\n")),
     Family("braces", 4_000, shell(lambda n: "x " + n * "{a,b}" + "\n")),
