@@ -188,9 +188,9 @@ def _launch(line: Line, trainer: str | None) -> Launch | None:
         launch = of_words(words, variables, None if trainer is None else registry.find(trainer), None)
     except NotARun as reason:
         hidden = _hidden(words)
-        if not hidden:
+        if not hidden and not line.unread:
             return None
-        launch = Launch("", variables=variables, unknown=f"it names {hidden}; {reason}")
+        launch = Launch("", variables=variables, unknown=f"it names {hidden}; {reason}" if hidden else str(reason))
     except LaunchError as reason:
         launch = Launch("", variables=variables, unknown=str(reason))
     if launch.script is None and launch.tool != "python" and not (launch.unknown or launch.through):
@@ -337,15 +337,22 @@ class Files:
 
     def __init__(self, own: str) -> None:
         self._own = own
-        self._texts: dict[tuple[str, str], str | None] = {}
+        self._texts: dict[tuple[str, str], str | Unreadable | None] = {}
 
     def text(self, name: str, folder: str) -> str | None:
-        """The text of one, by its name and the folder that the script has gone to; None where it cannot be read."""
+        """The text of one, by its name and the folder that the script has gone to; None where there is none.
+
+        Raises:
+            Unreadable: it is there, and cannot be read.
+        """
         if (name, folder) not in self._texts:
             self._texts[name, folder] = self._read(name, folder)
-        return self._texts[name, folder]
+        text = self._texts[name, folder]
+        if isinstance(text, Unreadable):
+            raise text
+        return text
 
-    def _read(self, name: str, folder: str) -> str | None:
+    def _read(self, name: str, folder: str) -> str | Unreadable | None:
         from fp8check.rules.reading.limits import MAX_BYTES
         from fp8check.rules.reading.source import load
 
@@ -355,7 +362,7 @@ class Files:
                 return load(path, files.read(path, MAX_BYTES)).text
             except Unreadable as error:
                 if error.reason != "absent":
-                    return None
+                    return error
         return None
 
 

@@ -100,6 +100,9 @@ def is_training(assembled: Assembled, known: dict[str, Told], *, follow: bool) -
     told = known[path]
     if _is_told_not_to_train(assembled, "" if source is None else source.text):
         return False
+    unread = told == "unread" and launch.script.endswith(".py")
+    if unread and any(file.input == "script" and not file.absent for file in run.unread):
+        return True  # it is there, and nobody could read it: whether it trains is not known
     says = _says(launch)
     if says is False and _only_measures(launch):
         return False

@@ -91,7 +91,8 @@ def construct(run: Run, stack: Stack, started: Started, arguments: AcceleratorAr
 
     Raises:
         PredictedError: the constructor raises.
-        Undecided: it depends on a package of which it is not known whether it is installed.
+        Undecided: it depends on a package of which it is not known whether it is installed, or on a variable that a
+            file may set which could not be read.
     """
     _check_keywords(run, stack)
     argument, environment, kind = arguments.mixed_precision, started.environment, started.kind
@@ -105,6 +106,8 @@ def construct(run: Run, stack: Stack, started: Started, arguments: AcceleratorAr
     passed = _passed_handler(stack, environment, arguments)
     no = Setting("no", Origin(default=stack.name("accelerate")))
     variable = environment.get("ACCELERATE_MIXED_PRECISION")
+    if argument is None and variable is None and run.facts.unseen:
+        raise Undecided(f"whether {run.facts.unseen} sets ACCELERATE_MIXED_PRECISION", "fp8check where that can be looked at")
     requested = argument.over(variable) if argument is not None else variable or no
     precision = _capable(run, stack, requested)
     if kind == "DEEPSPEED":

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
+from fp8check.rules.reading import Unreadable
 from fp8check.rules.reading.kind import SHELLS
 from fp8check.rules.reading.shell import Arithmetic, Branch, Command, Enter, Leave
 from fp8check.rules.record import Record
@@ -396,6 +398,8 @@ class _Walk:
             yield from self._within(command, fields, inner)
         elif self._asked.is_in([field.text for field in fields]):
             yield from self._candidate(command, fields)
+        elif self._is_unread(fields):
+            yield self._line(command, fields)._replace(unread=True)
         if ends and certain and fields and not command.in_pipe:
             self._shared.end()
 
@@ -412,7 +416,8 @@ class _Walk:
             shared.started.add(os.path.normpath(path))
             text = text_of(shared.written[os.path.normpath(path)].text)
         elif not fields[1].why and folder is not None and self._asked.load is not None and shared.read < _MOST_READ:
-            text = self._asked.load(path, folder)
+            with suppress(Unreadable):
+                text = self._asked.load(path, folder)
         if text is None or not self._expander.spends(text):
             line = self._script.source.place(command.start)[0]
             self._expander.read_in(f"{path} (read in line {line})")
@@ -507,8 +512,10 @@ class _Walk:
         at = len(fields) - len(_script_started([field.text for field in fields]))
         if load is None or folder is None or at == len(fields):
             return None
-        field = fields[at]
-        text = load(field.text, folder) if not field.why and not self._is_written(field.text) else None
+        field, text = fields[at], None
+        if not field.why and not self._is_written(field.text):
+            with suppress(Unreadable):
+                text = load(field.text, folder)
         if text is None or not self._expander.spends(text):
             return None
         starts = at
@@ -516,6 +523,19 @@ class _Walk:
             starts -= 1
         starts = 0 if fields[0].text in _SUBMITTING else starts
         return starts, (Part(text),), fields[at + 1 :], None
+
+    def _is_unread(self, fields: Sequence[Field]) -> bool:
+        """Whether a script is started that is there, and that nobody has read: what it starts is not known."""
+        folder, load = self._scope.folder, self._asked.load
+        if load is None or folder is None or not any(field.text.endswith(".sh") for field in fields):
+            return False
+        started = _script_started([field.text for field in fields])
+        if not started or fields[-len(started)].why or self._is_written(started[0]):
+            return False
+        try:
+            return load(started[0], folder) is not None  # there is a limit of what is read again
+        except Unreadable:
+            return True
 
     def _is_written(self, path: str) -> bool:
         """Whether the script has written that file, or changed it."""

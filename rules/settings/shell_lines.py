@@ -67,6 +67,7 @@ class Line(Record):
         changed: the files that the script has written or changed by then, the first so many of these: by their names
             from where it started.
         sourced: what may have set any variable by then, and cannot be read: "env.sh (read in line 3)"; "" for nothing.
+        unread: it starts a shell script that is there, and that nobody could read.
     """
 
     words: tuple[Place, ...]
@@ -78,6 +79,7 @@ class Line(Record):
     lost: Place | None = None
     changed: tuple[Changed, int] | None = None
     sourced: str = ""
+    unread: bool = False
 
     @classmethod
     def at(cls, span: Span) -> Line:
