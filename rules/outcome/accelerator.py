@@ -107,7 +107,8 @@ def construct(run: Run, stack: Stack, started: Started, arguments: AcceleratorAr
     no = Setting("no", Origin(default=stack.name("accelerate")))
     variable = environment.get("ACCELERATE_MIXED_PRECISION")
     if argument is None and variable is None and run.facts.unseen:
-        raise Undecided(f"whether {run.facts.unseen} sets ACCELERATE_MIXED_PRECISION", "fp8check where that can be looked at")
+        what = f"whether {run.facts.unseen} sets ACCELERATE_MIXED_PRECISION"
+        raise Undecided(what, "fp8check where that can be looked at")
     requested = argument.over(variable) if argument is not None else variable or no
     precision = _capable(run, stack, requested)
     if kind == "DEEPSPEED":
