@@ -11,7 +11,7 @@ from fp8check.rules.settings.edits import delete
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from fp8check.rules.reading import Document
+    from fp8check.rules.reading import Document, Problem
 
 
 class Once(Record):
@@ -31,7 +31,7 @@ def without_twice(document: Document) -> tuple[Document, Once] | None:
 
     None where its loader refuses it for no such key, or it cannot be written.
     """
-    twice = [problem for problem in document.problems if problem.code == "duplicate-key" and problem.fatal]
+    twice = [problem for problem in document.problems if _is_twice(problem)]
     losers = [problem.related for problem in twice if problem.related is not None]
     if not losers:
         return None
@@ -42,4 +42,10 @@ def without_twice(document: Document) -> tuple[Document, Once] | None:
     except Unfixable:
         return None
     gone = tuple((place.line, text) for place, text in zip(losers, texts, strict=False))
-    return document.with_problems([one for one in document.problems if one not in twice]), Once(written, gone)
+    others = [problem for problem in document.problems if not _is_twice(problem)]
+    return document.with_problems(others), Once(written, gone)
+
+
+def _is_twice(problem: Problem) -> bool:
+    """Whether it is a key that stands twice, which the file's loader refuses."""
+    return problem.code == "duplicate-key" and problem.fatal

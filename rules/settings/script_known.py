@@ -266,7 +266,7 @@ class _Refining:
 
     def _variables(self, calls: Sequence[Call]) -> dict[str, Setting] | None:
         """The variables as the first call that reads them finds them."""
-        readers = [call.span.start for call in calls if call.name in READERS]
+        readers = {call.span.start for call in calls if call.name in READERS}
         met = [(place, seen) for place, seen in self._seen.items() if place in readers]
         if not met or not met[0][1][0].sure:
             return None
@@ -277,12 +277,14 @@ class _Refining:
                 if name not in written or written[name][0] is not value:
                     written[name] = (UNKNOWN, node)
         found: dict[str, Setting] = {}
+        origins: dict[tuple[str, int], Origin] = {}
+        for one in self._source.assigned:
+            origins.setdefault((one.name, one.span.line), one.setting.origin)
         for name, (value, node) in written.items():
             line = getattr(node, "lineno", 1)
             start = self._text.offset_of(line, getattr(node, "col_offset", 0))
             span = self._text.span(start, self._text.offset_of(*_end(node, line)))
-            written_there = (one for one in self._source.assigned if one.name == name and one.span.line == line)
-            origin = next((one.setting.origin for one in written_there), Origin(span=span))
+            origin = origins.get((name, line), Origin(span=span))
             if value is not UNKNOWN:
                 found[name] = Setting(value, origin)
             elif name.startswith(DECIDING):
