@@ -139,6 +139,16 @@ RUNS = {
         },
         ("run.sh", "--no-config", "--facts", "node.json"),
     ),
+    "a script whose parser reads a file beside it": Run(
+        {
+            "train.py": "from transformers import HfArgumentParser, Trainer, TrainingArguments\n\n"
+            "(args,) = HfArgumentParser(TrainingArguments).parse_args_into_dataclasses()\n"
+            "Trainer(args=args).train()\n",
+            "train.args": "--output_dir out --bf16 True --per_device_train_batch_size 8",
+            "node.json": facts(),
+        },
+        ("--no-config", "--facts", "node.json", "--launch", "torchrun train.py"),
+    ),
     "the hook": Run({"train.yaml": TRAIN, "accel.yaml": PLAIN}, ("--hook", "train.yaml", "accel.yaml")),
 }
 # Each call, and the errors that the system has for it. That there is no such file is said of one that stat has seen.

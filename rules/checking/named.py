@@ -353,6 +353,22 @@ def training_file(launch: Launch, script: Script | None, others: Sequence[Docume
     return Unread("training", name, why, None, command, decides=True)
 
 
+def words_beside(source: ScriptSource) -> tuple[tuple[str, ...], Unread | None]:
+    """The words of train.args beside train.py, which HfArgumentParser puts before those of the command.
+
+    None of them where the script has no such parser, or no such file; the file, where it is there and cannot be read.
+    """
+    if not source.parsers:
+        return (), None
+    from fp8check.rules.reading.source import load  # few scripts have one
+
+    path = f"{os.path.splitext(source.path)[0]}.args"
+    try:
+        return tuple(load(path, files.read(path, MAX_BYTES)).text.split()), None
+    except Unreadable as error:
+        return (), None if error.reason == "absent" else _unread("training", path, error, None)._replace(decides=True)
+
+
 def parses_file(script: Script | None) -> bool:
     """Whether a script has a trainer's parser read the file that its command names."""
     source = None if script is None else script.source

@@ -21,6 +21,7 @@ from fp8check.rules.checking.named import (
     shipped,
     training_file,
     trainings_named,
+    words_beside,
 )
 from fp8check.rules.input_error import InputError
 from fp8check.rules.outcome.launcher import is_configuration
@@ -354,6 +355,7 @@ class _Started(Record):
         trainer: whose configuration the runs have, by the command or what the script does; None where both do not tell.
         by_command: whether the command is the trainer's own.
         modules: those that were read.
+        words: those of a file beside it, which its parser puts before the words of the command.
     """
 
     script: Script | None = None
@@ -362,6 +364,7 @@ class _Started(Record):
     trainer: type[Training] | None = None
     by_command: bool = False
     modules: tuple[ScriptSource, ...] = ()
+    words: tuple[str, ...] = ()
 
     def written(self, adapter: type[Training], launch: Launch, facts: Facts, *, file: bool) -> Written | None:
         """The training configuration that the script writes; None where it writes none for that trainer."""
@@ -421,13 +424,15 @@ def _started(
     source = script.source
     start = start_of(launch, facts, _dotenv(source) if follow else None, reads=follow)
     imported = with_modules(source, start) if follow else Imported(Script.of(known(source, (), start)))
-    script, documents, unread = imported.script, documents + imported.documents, unread + imported.unread
+    words, of_words = words_beside(source) if follow else ((), None)
+    unread += (*imported.unread, *((of_words,) if of_words is not None else ()))
+    script, documents = imported.script, documents + imported.documents
     if trainer is not None:
-        return _Started(script, documents, unread, modules=imported.sources)
+        return _Started(script, documents, unread, modules=imported.sources, words=words)
     decided = by_script(source, imported.sources)
     if decided.unknown and not script.unknown:
         script = script._replace(unknown=decided.unknown)
-    return _Started(script, documents, unread, decided.trainer, modules=imported.sources)
+    return _Started(script, documents, unread, decided.trainer, modules=imported.sources, words=words)
 
 
 def start_of(
@@ -525,7 +530,7 @@ def _training_section(
         section = Section(section.node, over=unset)
     source = None if started.script is None else started.script.source
     line = None if source is None else source.command_line
-    words = (*_words_beside(source, follow=common.follow), *launch.arguments)
+    words = (*started.words, *launch.arguments)
     over = adapter.over_the_file(words, () if line is None else line.options) if words else None
     written = started.written(adapter, launch, common.facts, file=training is not None)
     if written is not None and written.words is not None:
@@ -547,19 +552,6 @@ def _training_section(
     if inner is not None:
         section = Section(section.node, over={**unset, **(over or {})}, sections={adapter.fsdp_key: inner})
     return section, fsdp
-
-
-def _words_beside(source: ScriptSource | None, *, follow: bool) -> Sequence[str]:
-    """The words of train.args beside train.py, which HfArgumentParser puts before those of the command."""
-    if source is None or not source.parsers or not follow:
-        return ()
-    from fp8check.rules.reading import files
-
-    try:
-        text = files.read(f"{os.path.splitext(source.path)[0]}.args", _MOST_OF_DOTENV).decode()
-    except (reading.Unreadable, UnicodeDecodeError):
-        return ()
-    return text.split()
 
 
 def _is_passed_over(training: Document, launch: Launch) -> bool:

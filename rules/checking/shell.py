@@ -349,7 +349,7 @@ class Files:
             self._texts[name, folder] = self._read(name, folder)
         text = self._texts[name, folder]
         if isinstance(text, Unreadable):
-            raise text
+            raise text.with_traceback(None)  # or it grows by each time that it is asked for
         return text
 
     def _read(self, name: str, folder: str) -> str | Unreadable | None:

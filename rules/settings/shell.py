@@ -481,7 +481,7 @@ class _Walk:
         By a here-document, a pipe, or as a file that this script has written.
         """
         written = self._shared.written
-        there = self._there(fields) if any(field.text.endswith(".sh") for field in fields) else None
+        there = self._there(fields)
         if there is not None:
             return there
         for at, field in enumerate(fields):
@@ -508,14 +508,10 @@ class _Walk:
 
     def _there(self, fields: Sequence[Field]) -> tuple[int, Value, Sequence[Field], None] | None:
         """A script beside this one that is started, as `_read_by` tells: `bash run.sh`, `nohup ./run.sh`."""
-        folder, load = self._scope.folder, self._asked.load
-        at = len(fields) - len(_script_started([field.text for field in fields]))
-        if load is None or folder is None or at == len(fields):
+        try:
+            at, text = self._beside(fields)
+        except Unreadable:
             return None
-        field, text = fields[at], None
-        if not field.why and not self._is_written(field.text):
-            with suppress(Unreadable):
-                text = load(field.text, folder)
         if text is None or not self._expander.spends(text):
             return None
         starts = at
@@ -525,17 +521,28 @@ class _Walk:
         return starts, (Part(text),), fields[at + 1 :], None
 
     def _is_unread(self, fields: Sequence[Field]) -> bool:
-        """Whether a script is started that is there, and that nobody has read: what it starts is not known."""
-        folder, load = self._scope.folder, self._asked.load
-        if load is None or folder is None or not any(field.text.endswith(".sh") for field in fields):
-            return False
-        started = _script_started([field.text for field in fields])
-        if not started or fields[-len(started)].why or self._is_written(started[0]):
-            return False
+        """Whether a script beside this one is started that `_read_by` has not read: what it starts is not known.
+
+        It cannot be read, or there was no room for it: there is a limit of what is read again.
+        """
         try:
-            return load(started[0], folder) is not None  # there is a limit of what is read again
+            return self._beside(fields)[1] is not None
         except Unreadable:
             return True
+
+    def _beside(self, fields: Sequence[Field]) -> tuple[int, str | None]:
+        """Where the name of a shell script stands that a command starts, and its text; None where there is none.
+
+        Raises:
+            Unreadable: it is there, and cannot be read.
+        """
+        folder, load = self._scope.folder, self._asked.load
+        if load is None or folder is None or not any(field.text.endswith(".sh") for field in fields):
+            return 0, None
+        at = len(fields) - len(_script_started([field.text for field in fields]))
+        if at == len(fields) or fields[at].why or self._is_written(fields[at].text):
+            return at, None
+        return at, load(fields[at].text, folder)
 
     def _is_written(self, path: str) -> bool:
         """Whether the script has written that file, or changed it."""
