@@ -6,7 +6,7 @@ from fp8check.rules.catalog.shared_fixes import dropped, upgraded
 from fp8check.rules.edits.fix import safe, unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.outcome.effective import number
-from fp8check.rules.outcome.processes import ONE_A_GPU, on_gpus
+from fp8check.rules.outcome.processes import ONE_A_GPU, on_gpus, one_a_gpu
 from fp8check.rules.settings.edits import replace
 from fp8check.rules.settings.values import Undecided
 
@@ -89,8 +89,8 @@ def one_process_several_gpus(requested: Requested, run: Run, outcome: Outcome) -
 
     Example: `python train.py`, or `accelerate launch` with `distributed_type: NO`, on a machine with two GPUs.
 
-    Write instead: a process on each GPU, `accelerate launch --num_processes 2` or `torchrun --nproc_per_node 2`; or
-    `CUDA_VISIBLE_DEVICES=0` for one GPU.
+    Write instead: a process on each GPU, `accelerate launch --multi_gpu --num_processes 2`, or `torchrun
+    --nproc_per_node 2` where FP8 is in no Accelerate file; or `CUDA_VISIBLE_DEVICES=0` for one GPU.
     """
     unknown = outcome.undecided
     if unknown is not None and unknown.needs.startswith(ONE_A_GPU):
@@ -105,7 +105,7 @@ def one_process_several_gpus(requested: Requested, run: Run, outcome: Outcome) -
         place=requested.fp8[0],
         label=f"{outcome.stack.name('transformers')} makes nn.DataParallel of the model, and Accelerate never sees it",
         notes=() if error is None else (f"{error.type}: {error.message}",),
-        fact=f"a process on each GPU (torchrun --nproc_per_node {count}), or CUDA_VISIBLE_DEVICES=0",
+        fact=f"a process on each GPU ({one_a_gpu(run, count)}), or CUDA_VISIBLE_DEVICES=0",
     )
 
 

@@ -413,17 +413,21 @@ def unknown_flag(outcome: Outcome) -> Iterator[Found]:
     if run.launch.through is not None:
         yield from _known_to_neither(run, error)
         return
-    is_ours = run.launch.tool == "accelerate"
-    near = suggested(error.flag, LAUNCHER_FLAGS) if is_ours else None
+    if run.launch.tool != "accelerate":
+        is_cut = error.message.startswith("ambiguous option")
+        yield Found(
+            f"{run.launch.tool} {'cannot tell which flag is meant by' if is_cut else 'has no flag'} --{error.flag}",
+            place=error.because[0],
+            label=f"{error.type}: {error.message}",
+            fact="the beginning of a flag is enough where no other begins so",
+        )
+        return
+    near = suggested(error.flag, LAUNCHER_FLAGS)
     yield Found(
-        f"{'accelerate launch' if is_ours else run.launch.tool} has no flag --{error.flag}",
+        f"accelerate launch has no flag --{error.flag}",
         place=error.because[0],
         label=f"{error.type}: {error.message}",
-        fact=f"did you mean --{near}?"
-        if near
-        else "flags of the script stand behind the script"
-        if is_ours
-        else "the beginning of a flag is enough where no other begins so",
+        fact=f"did you mean --{near}?" if near else "flags of the script stand behind the script",
     )
 
 

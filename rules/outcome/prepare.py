@@ -118,7 +118,7 @@ def _is_data_parallel(run: Run, stack: Stack, state: Accelerator) -> bool:
         else "Trainer may wrap the model in nn.DataParallel and leave it out of prepare(), where layers are converted"
     )
     what = f"one process sees {len(visible)} GPUs: {does}; what comes of that here was not executed"
-    raise Undecided(what, f"{processes.ONE_A_GPU} torchrun --nproc_per_node {len(visible)}")
+    raise Undecided(what, f"{processes.ONE_A_GPU} {processes.one_a_gpu(run, len(visible))}")
 
 
 def _is_on_cpu(run: Run) -> bool:

@@ -97,6 +97,13 @@ def check_gpus(run: Run, stage: Stage) -> None:
         raise PredictedError("duplicate-gpu", stage, "DistBackendError", text, because)
 
 
+def one_a_gpu(run: Run, number: int) -> str:
+    """What starts a process on each of so many GPUs, by the launcher that the run has: FP8 may be in its file."""
+    if run.launch.tool == "accelerate" or run.config_read is not None:
+        return f"accelerate launch --multi_gpu --num_processes {number}"
+    return f"torchrun --nproc_per_node {number}"
+
+
 def _several_by_itself(run: Run) -> bool | None:
     """Without a file, several GPUs make several processes (_validate_launch_command); None where that is not known."""
     processes = run.launch.number("num_processes")
