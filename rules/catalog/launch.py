@@ -414,9 +414,8 @@ def unknown_flag(outcome: Outcome) -> Iterator[Found]:
         yield from _known_to_neither(run, error)
         return
     if run.launch.tool != "accelerate":
-        is_cut = error.message.startswith("ambiguous option")
         yield Found(
-            f"{run.launch.tool} {'cannot tell which flag is meant by' if is_cut else 'has no flag'} --{error.flag}",
+            f"{run.launch.tool} has no flag --{error.flag}",
             place=error.because[0],
             label=f"{error.type}: {error.message}",
             fact="the beginning of a flag is enough where no other begins so",
