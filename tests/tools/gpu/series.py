@@ -22,13 +22,14 @@ import json
 import os
 import runpy
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import time
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -37,10 +38,14 @@ from tests.tools.gpu.series_cases import groups, kind
 from tests.tools.gpu.turns import stop
 from tests.tools.gpu.worth_points import point
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 ROOT = Path(__file__).resolve().parents[3]
 PROFILED, SETTLED, END = 4, 8, 16
 LIMIT = 170.0  # seconds of one training
 BESIDE = 2  # workers of a GPU
+DRAIN = 0.3  # seconds in which a GPU ends what stopped workers had given it
 LEFT = 0.1  # GiB that an earlier training may have left behind
 UNKNOWN = 28.0  # GiB of a training whose peak is not predicted
 PORT = 29900
@@ -51,10 +56,38 @@ class Ended(BaseException):
     """A training has made the steps that are timed."""
 
 
+@contextlib.contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Only one process at a time stops others or lets them go on: who has this is not stopped."""
+    with (home / "stop.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def hold(home: Path, pid: int, by: int) -> None:
+    """Stop a worker; it may have been stopped by another one already."""
+    with _alone(home), contextlib.suppress(ProcessLookupError):
+        (home / "held" / f"{pid}.{by}").touch()
+        os.kill(pid, signal.SIGSTOP)
+
+
+def release(home: Path, by: int) -> None:
+    """Let those go on that nobody else holds."""
+    with _alone(home):
+        for path in list((home / "held").glob(f"*.{by}")):
+            path.unlink()
+            pid = path.name.partition(".")[0]
+            if not any((home / "held").glob(f"{pid}.*")):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGCONT)
+
+
 class Gpus:
     """The GPUs of a run, which trains on them alone while it has them."""
 
-    def __init__(self, home: Path, gpus: list[int]) -> None:
+    def __init__(self, home: Path, tag: str, gpus: list[int]) -> None:
+        self.home, self.tag, self.gpus = home, tag, gpus
+        self.workers = home / "workers"
         self.paths = [home / f"gpu{gpu}.lock" for gpu in gpus]
         self.files: list[Any] = []
 
@@ -64,6 +97,22 @@ class Gpus:
             file = path.open("w")
             fcntl.flock(file, fcntl.LOCK_EX)
             self.files.append(file)
+
+    @contextlib.contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Whoever else works on these GPUs stands still: loading a model and a first step would take from what is timed."""
+        others = [path for path in self.workers.iterdir() if self._shares(path)]
+        for path in others:
+            hold(self.home, int(path.name), os.getpid())
+        time.sleep(DRAIN)
+        try:
+            yield
+        finally:
+            release(self.home, os.getpid())
+
+    def _shares(self, path: Path) -> bool:
+        tag, *gpus = path.read_text(encoding="utf-8").split()
+        return tag != self.tag and not set(map(int, gpus)).isdisjoint(self.gpus)
 
     def give(self) -> None:
         """Let others have them."""
@@ -117,6 +166,7 @@ class Run:
             self.settled = 2 * self.micro + 1
             self.end = self.settled + 4 * self.micro
         self.peak = 0
+        self.silence = contextlib.ExitStack()
         self.retries = torch.cuda.memory_stats().get("num_alloc_retries", 0) if self.cuda else 0
 
     def begins(self, loss: Any) -> None:
@@ -124,11 +174,14 @@ class Run:
         step = len(self.times) + 1
         if step == 2:
             self._turn()
+        if step == self.settled and self.rank == 0:
+            self.silence.enter_context(self.gpus.quiet())
         if step in (self.settled, self.end):
             self._wait()
         self.times.append(time.perf_counter())
         self.losses.append(loss.detach())
         if step == self.end:
+            self.silence.close()
             if self.cuda:
                 self.peak = self.torch.cuda.max_memory_allocated()
                 # An allocator that had to give memory back makes steps slow: others had the rest of the GPU's.
@@ -168,8 +221,8 @@ class Run:
         """The host's launch cost as it is now."""
         from launching import launch_ms
 
-        if self.cuda:
-            with contextlib.suppress(ImportError):
+        if self.cuda and self.rank == 0:
+            with contextlib.suppress(ImportError), self.gpus.quiet():
                 self.host[backend] = round(launch_ms(self.torch, backend), 4)
 
     def _turn(self) -> None:
@@ -224,6 +277,8 @@ class Worker:
         self.predicted: dict[str, Any] = {}
         for name in ("series-predicted.json", "held-predicted.json"):
             self.predicted |= json.loads((ROOT / "docs" / "evidence" / name).read_text(encoding="utf-8"))
+        words = " ".join(map(str, (self.given.tag, *self.gpus)))
+        (self.home / "workers" / str(os.getpid())).write_text(words, encoding="utf-8")
         import torch
 
         self.torch = torch
@@ -293,7 +348,7 @@ class Worker:
 
     def _train(self, one: Case) -> bool:
         """One training; False where this process is of no more use."""
-        turn, gpus = self.home / "turns" / one["name"], Gpus(self.home, self.gpus)
+        turn, gpus = self.home / "turns" / one["name"], Gpus(self.home, self.given.tag, self.gpus)
         memory = Memory(self.home, self.given.size)
         folder = self._begin(one, turn, memory)
         began = time.perf_counter()
@@ -302,7 +357,8 @@ class Worker:
             self.torch.cuda.reset_peak_memory_stats()
             left = self.torch.cuda.memory_allocated()
         run = self.run = Run(self.torch, one, turn, gpus, self.rank)
-        error = self._as_it_ends(one, folder)
+        with run.silence:
+            error = self._as_it_ends(one, folder)
         self.run = None
         seen: Case = {"error": error} if error else run.told()
         ok = not error
@@ -450,8 +506,8 @@ def _launched(file: Path, one: Case) -> dict[str, str]:
 
 def ordered() -> list[tuple[str, list[Case]]]:
     """The groups, first those of which no evidence has a point."""
-    path = ROOT / "docs" / "evidence" / "series-points.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    paths = [ROOT / "docs" / "evidence" / f"{name}-points.jsonl" for name in ("series", "held")]
+    lines = [line for path in paths if path.exists() for line in path.read_text(encoding="utf-8").splitlines()]
     known = {json.loads(line)["name"].rpartition("-")[0] for line in lines}
     return sorted(groups(), key=lambda group: group[0] in known)
 
@@ -479,7 +535,7 @@ class Driver:
 
     def run(self) -> None:
         """All, for as long as there is time."""
-        for name in ("claims", "said", "turns", "hearts", "runs", "logs", "again", "memory"):
+        for name in ("claims", "said", "turns", "hearts", "runs", "logs", "again", "memory", "workers", "held"):
             (self.home / name).mkdir(parents=True, exist_ok=True)
         library = self.home / "lib"
         library.mkdir(exist_ok=True)
@@ -511,7 +567,14 @@ class Driver:
         print("not started:", *(name for name, _ in groups() if name not in made), flush=True)
 
     def _models(self) -> None:
-        names = sorted({("0.001B2" if self.given.tiny else one["model"]) for _, cases in groups() for one in cases})
+        names = sorted(
+            {
+                ("0.001B2" if self.given.tiny else one["model"])
+                for name, cases in groups()
+                if self._wanted(name)
+                for one in cases
+            }
+        )
         began = time.time()
         whole = [name for name in names if int(name.rpartition("B")[2] or 0) > 16]
         started = []
@@ -615,6 +678,8 @@ class Driver:
                 stop(one[0])
             if one[0].poll() is not None:
                 self.running.remove(one)
+                (self.home / "workers" / str(one[0].pid)).unlink(missing_ok=True)
+                release(self.home, one[0].pid)
                 Memory(self.home, 0.0).give(one[2])
 
 
