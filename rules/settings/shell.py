@@ -151,9 +151,10 @@ class _Shared(Session):
         functions: where they begin and end, and in which script.
         written: the scripts that it writes, by their names.
         changed: the files that it writes or changes, with the line that does first.
+        texts: what `bash -c` and `eval` were given, read once, by the file and the text; None where it cannot be read.
     """
 
-    __slots__ = ("called", "changed", "functions", "read", "started", "written")
+    __slots__ = ("called", "changed", "functions", "read", "started", "texts", "written")
 
     def __init__(self, outer: _Shared | None = None) -> None:
         super().__init__()
@@ -162,6 +163,7 @@ class _Shared(Session):
         self.written: dict[str, _Written] = {} if outer is None else outer.written
         self.started: set[str] = set() if outer is None else outer.started
         self.changed: Changed = Changed() if outer is None else outer.changed
+        self.texts: dict[tuple[str, str], ShellScript | None] = {} if outer is None else outer.texts
         self.read = 0
 
     def counts(self, *, read: int = 0, commands: int = 0) -> None:
@@ -186,6 +188,7 @@ class _Walk:
         self._builtins = Builtins(expander, shared, lambda command: self._span_of(command).line)
         self._printed: Value | None = None
         self._assigned: list[tuple[int, str]] | None = None
+        self._between: dict[tuple[int, int], frozenset[str]] = {}
         self._turns = 0  # loops that are gone through turn by turn
 
     def whole(self) -> Iterator[Line]:
@@ -352,7 +355,7 @@ class _Walk:
             if is_empty and is_wanted(name, self._script.text):
                 self._scope.spoil(name, "it is an argument of the script")
 
-    def _set_between(self, begin: int, end: int) -> set[str]:
+    def _set_between(self, begin: int, end: int) -> frozenset[str]:
         """The variables that commands set between two places of the script."""
         from bisect import bisect_left
 
@@ -362,7 +365,9 @@ class _Walk:
             ]
         first = bisect_left(self._assigned, (begin, ""))
         last = bisect_left(self._assigned, (end, ""))
-        return {name for _, name in self._assigned[first:last]}
+        if (first, last) not in self._between:  # a function that is called again sets the same ones
+            self._between[first, last] = frozenset(name for _, name in self._assigned[first:last])
+        return self._between[first, last]
 
     # Commands
 
@@ -635,10 +640,13 @@ class _Walk:
         depth = self._outer.depth if self._outer is not None else 0
         if not whole and not self._asked.is_in([text]):
             return
-        try:
-            script = read(Source(self._script.path, text)) if depth < _DEEPEST else None
-        except Unreadable:  # more words, or deeper blocks, than anybody writes
-            script = None
+        texts = self._shared.texts
+        if depth < _DEEPEST and (self._script.path, text) not in texts:
+            try:
+                texts[self._script.path, text] = read(Source(self._script.path, text))
+            except Unreadable:  # more words, or deeper blocks, than anybody writes
+                texts[self._script.path, text] = None
+        script = texts[self._script.path, text] if depth < _DEEPEST else None
         if script is None or script.stopped is not None:
             if whole and keeps:
                 self._expander.read_in("a text that cannot be read")

@@ -218,7 +218,7 @@ class Builtins:
             self._go_to(self._scope.get(EARLIER))
         elif targets:
             if how == "pushd":
-                self._scope.put(FOLDERS, Array((*before, here)))
+                self._scope.put(FOLDERS, Array((*before, here)[-_FOLDERS_KEPT:]))
             self._go_to(self._target(targets[0], here))
         else:
             self._go_to((Part("~"),) if how == "cd" else None)
@@ -240,6 +240,8 @@ class Builtins:
         path, why = text_of(folder), why_of(folder)
         if path.startswith("~"):
             why = why or "it is somebody's home"
+        if len(path) > _LONGEST_PATH:
+            path, why = "", "its path is too long"
         path = path if why or not path else os.path.normpath(path)
         self._scope.put(FOLDER, (Part("" if path == "." else path, why=why),))
 
@@ -253,6 +255,10 @@ class Builtins:
             else:
                 self._scope.spoil(texts[1], "it is printed")
 
+
+_LONGEST_PATH = 4096  # PATH_MAX of Linux: no longer one can be gone to
+# What lies deeper in the stack of pushd is forgotten: `popd` then goes somewhere that is not known.
+_FOLDERS_KEPT = 64
 
 _EFFECTS: Mapping[str, Callable[[Builtins, Command, Sequence[Field]], None]] = {
     **dict.fromkeys(DECLARING, Builtins._declare),

@@ -393,6 +393,10 @@ def test_a_variable_of_the_environment() -> None:
         ("cd a; cd b/../c; run", "a/c"),
         ("cd a; pushd b; run", "a/b"),
         ("cd a; popd; run", None),
+        ("cd x;" + 64 * "pushd a;" + 64 * "popd;" + "run", "x"),
+        ("cd x;" + 65 * "pushd a;" + 65 * "popd;" + "run", None),  # more than are kept
+        (2_047 * "cd a;" + "run", "/".join(2_047 * "a")),
+        (2_100 * "cd a;" + "run", None),  # longer than a path may be
         ("cd -; run", None),
         ("cd; run", None),
         ("cd ~/a; run", None),

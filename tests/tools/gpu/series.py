@@ -64,11 +64,22 @@ def _alone(home: Path) -> Iterator[None]:
         yield
 
 
+def enlist(home: Path, tag: str, gpus: list[int]) -> None:
+    """Tell others that this process uses these GPUs."""
+    word = ",".join(map(str, gpus))
+    (home / "workers" / f"{os.getpid()} {tag} {word}").touch()
+
+
 def hold(home: Path, pid: int, by: int) -> None:
-    """Stop a worker; it may have been stopped by another one already."""
-    with _alone(home), contextlib.suppress(ProcessLookupError):
+    """Stop a worker; it may have been stopped by another one already.
+
+    It is waited for: one that waits for this very lock could be given it before it stops, and then nobody had it again.
+    """
+    with _alone(home), contextlib.suppress(ProcessLookupError, FileNotFoundError):
         (home / "held" / f"{pid}.{by}").touch()
         os.kill(pid, signal.SIGSTOP)
+        while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "TZX":
+            time.sleep(0.001)
 
 
 def release(home: Path, by: int) -> None:
@@ -87,7 +98,6 @@ class Gpus:
 
     def __init__(self, home: Path, tag: str, gpus: list[int]) -> None:
         self.home, self.tag, self.gpus = home, tag, gpus
-        self.workers = home / "workers"
         self.paths = [home / f"gpu{gpu}.lock" for gpu in gpus]
         self.files: list[Any] = []
 
@@ -101,18 +111,15 @@ class Gpus:
     @contextlib.contextmanager
     def quiet(self) -> Iterator[None]:
         """Whoever else works on these GPUs stands still: loading a model and a first step would take from what is timed."""
-        others = [path for path in self.workers.iterdir() if self._shares(path)]
-        for path in others:
-            hold(self.home, int(path.name), os.getpid())
+        for path in (self.home / "workers").iterdir():
+            pid, tag, gpus = path.name.split()
+            if tag != self.tag and not set(map(int, gpus.split(","))).isdisjoint(self.gpus):
+                hold(self.home, int(pid), os.getpid())
         time.sleep(DRAIN)
         try:
             yield
         finally:
             release(self.home, os.getpid())
-
-    def _shares(self, path: Path) -> bool:
-        tag, *gpus = path.read_text(encoding="utf-8").split()
-        return tag != self.tag and not set(map(int, gpus)).isdisjoint(self.gpus)
 
     def give(self) -> None:
         """Let others have them."""
@@ -221,8 +228,9 @@ class Run:
         """The host's launch cost as it is now."""
         from launching import launch_ms
 
-        if self.cuda and self.rank == 0:
-            with contextlib.suppress(ImportError), self.gpus.quiet():
+        if self.cuda:  # of every rank: Transformer Engine's amax is reduced over all of them
+            silence = self.gpus.quiet() if self.rank == 0 else contextlib.nullcontext()
+            with contextlib.suppress(ImportError), silence:
                 self.host[backend] = round(launch_ms(self.torch, backend), 4)
 
     def _turn(self) -> None:
@@ -277,8 +285,7 @@ class Worker:
         self.predicted: dict[str, Any] = {}
         for name in ("series-predicted.json", "held-predicted.json"):
             self.predicted |= json.loads((ROOT / "docs" / "evidence" / name).read_text(encoding="utf-8"))
-        words = " ".join(map(str, (self.given.tag, *self.gpus)))
-        (self.home / "workers" / str(os.getpid())).write_text(words, encoding="utf-8")
+        enlist(self.home, self.given.tag, self.gpus)
         import torch
 
         self.torch = torch
@@ -678,7 +685,8 @@ class Driver:
                 stop(one[0])
             if one[0].poll() is not None:
                 self.running.remove(one)
-                (self.home / "workers" / str(one[0].pid)).unlink(missing_ok=True)
+                for path in (self.home / "workers").glob(f"{one[0].pid} *"):
+                    path.unlink()
                 release(self.home, one[0].pid)
                 Memory(self.home, 0.0).give(one[2])
 
