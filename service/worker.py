@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import queue
@@ -31,11 +32,16 @@ def main() -> int:
 
     from fp8check.service import tasks
 
+    gc.freeze()  # what is imported stays
     say({"event": "ready"})
     while True:
         task: Task = json.loads(lines.get())
+        # As in the command: what a check makes stays until it ends, and looking for garbage meanwhile takes a third of it.
+        gc.disable()
         tasks.perform(task, say)
         del task  # what was sent does not stay until somebody sends the next
+        gc.collect()
+        gc.freeze()  # what is left, imports most of all, is not looked through after the next one
 
 
 def _read(lines: queue.SimpleQueue[bytes]) -> None:
