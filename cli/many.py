@@ -80,7 +80,8 @@ class Page:
 
     def end(self) -> None:
         """What stands behind all of them."""
-        self._write(self._page.end())
+        for piece in self._page.ends():
+            self._write(piece)
 
     def _write(self, text: str) -> None:
         if self._file is not None:

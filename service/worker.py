@@ -36,7 +36,7 @@ def main() -> int:
     say({"event": "ready"})
     while True:
         task: Task = json.loads(lines.get())
-        # As in the command: what a check makes stays until it ends, and looking for garbage meanwhile takes a third of it.
+        # As in the command: what a check makes stays until it ends, and looking for garbage meanwhile takes long.
         gc.disable()
         tasks.perform(task, say)
         del task  # what was sent does not stay until somebody sends the next

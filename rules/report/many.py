@@ -28,6 +28,10 @@ class Page:
         """What stands behind the last report; the whole where there was none."""
         return self._last() if self._count else self._empty()
 
+    def ends(self) -> Iterator[str]:
+        """The same in pieces, where it grows with the reports."""
+        yield self.end()
+
     def _rendered(self, report: Report, sources: Sources) -> str:
         return self._format.render([report], sources, self._look)
 
@@ -158,8 +162,12 @@ class _Sarif(Page):
     def _next(self, report: Report, _sources: Sources) -> str:
         return self._format.made_safe(self._log.add(report))
 
+    def ends(self) -> Iterator[str]:
+        """One piece for each run."""
+        yield from map(self._format.made_safe, self._log.end()) if self._count else (self._empty(),)
+
     def _last(self) -> str:
-        return self._format.made_safe(self._log.end())
+        return "".join(self.ends())
 
 
 class _Junit(Page):

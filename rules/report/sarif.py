@@ -12,7 +12,7 @@ from fp8check.rules.report.schema import DOCS, Place, as_data, place_of, sentenc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from fp8check.rules.report.formats import Look, Sources
     from fp8check.rules.report.lacking import Lacking
@@ -28,8 +28,8 @@ SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 # (docs.github.com/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning).
 MOST_RESULTS = 25_000
 _LONGEST_DESCRIPTION = 1024
-_RESULT = "\n        "  # where a result begins: a line, as far in as results stand
-_HERE = "results"
+_ITEM = "\n        "  # where a result or an invocation begins: a line, as far in as they stand
+_HERE, _THERE = "results", "invocations"
 _WORST = ("fail", "warn", "undecided", "pass")
 
 
@@ -46,6 +46,7 @@ class Log:
         self._rules: list[Data] = []
         self._artifacts: dict[str, Data] = {}
         self._invocations: list[Data] = []
+        self._notes: dict[str, Data] = {}  # what thousands of runs are told alike is kept once
         self._verdicts: list[str] = []
         self._version = ""
         self._said: set[object] = set()
@@ -56,24 +57,27 @@ class Log:
         begins = not self._invocations
         results = self._results(report)
         self._artifacts.update((file.path, {"location": artifact(file.path)}) for file in report.files)
-        self._invocations.append(_invocation(report))
+        self._invocations.append(_invocation(report, self._notes))
         self._verdicts.append(report.verdict)
         self._version = report.versions.get("fp8check", self._version)
         room = MOST_RESULTS - self._count
         self._left_out += max(len(results) - room, 0)
         pieces = []
         for result in results[:room]:
-            pieces.append(f"{',' if self._count else ''}{_RESULT}{dumps(result, _RESULT)}")
+            pieces.append(f"{',' if self._count else ''}{_ITEM}{dumps(result, _ITEM)}")
             self._count += 1
         return (self._ends()[0] if begins else "") + "".join(pieces)
 
-    def end(self) -> str:
-        """What stands behind the results; the whole where no report was added."""
-        before, after = self._ends()
-        return (after if self._invocations else before + after) + "\n"
+    def end(self) -> Iterator[str]:
+        """What stands behind the results, in pieces; the whole where no report was added."""
+        before, between, after = self._ends()
+        yield between if self._invocations else before + between
+        for number, invocation in enumerate(self._invocations):
+            yield f"{',' if number else ''}{_ITEM}{dumps(invocation, _ITEM)}"
+        yield f"{after}\n"
 
-    def _ends(self) -> tuple[str, str]:
-        """The text before the results, which is the same for all logs, and the one behind them."""
+    def _ends(self) -> tuple[str, str, str]:
+        """The text before the results, which is the same for all logs, before the invocations, and behind them."""
         run = {
             "columnKind": "unicodeCodePoints",
             "originalUriBaseIds": {"ROOT": {"description": {"text": "The folder that fp8check was run in."}}},
@@ -87,15 +91,16 @@ class Log:
                 }
             },
             "artifacts": list(self._artifacts.values()),
-            "invocations": self._invocations,
+            "invocations": [_THERE] if self._invocations else [],
             "properties": {
                 "verdict": min(self._verdicts, key=_WORST.index, default="pass"),
                 **({"leftOut": self._left_out} if self._left_out else {}),
             },
         }
         text = dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]})
-        before, _, after = text.partition(f'{_RESULT}"{_HERE}"')
-        return before, after if self._count else after.lstrip()
+        before, _, rest = text.partition(f'{_ITEM}"{_HERE}"')
+        between, _, after = rest.partition(f'{_ITEM}"{_THERE}"')
+        return before, between if self._count else between.lstrip(), after
 
     def _results(self, report: Report) -> list[Data]:
         """The results of a report that are not there yet."""
@@ -122,7 +127,7 @@ class Log:
 def render(reports: Sequence[Report], _sources: Sources, _look: Look) -> str:
     """The log of all of them."""
     log = Log()
-    return "".join([*(log.add(report) for report in reports), log.end()])
+    return "".join([*(log.add(report) for report in reports), *log.end()])
 
 
 def _rule(rule: str, said: Finding | None) -> Data:
@@ -256,9 +261,13 @@ def artifact(path: str) -> dict[str, str]:
     return {"uri": f"file://{uri}"} if uri.startswith("/") else {"uri": uri, "uriBaseId": "ROOT"}
 
 
-def _invocation(report: Report) -> Data:
+def _invocation(report: Report, known: dict[str, Data]) -> Data:
     """A run that was checked: what it comes to, what could not be decided, and what failed: a log without results must
-    not be taken for a pass."""
+    not be taken for a pass.
+
+    Args:
+        known: notes of other runs: those that are the same are kept once.
+    """
     notes = [_notification(error.rule, "error", error.error) for error in report.internal_errors]
     notes += [_undecided(gap) for gap in lacking(report.undecided)]
     if report.plan is not None:
@@ -267,7 +276,7 @@ def _invocation(report: Report) -> Data:
         notes.append({"level": "note", "message": {"text": "\n".join(short(report.plan))}})
     return {
         "executionSuccessful": not report.internal_errors,
-        "toolExecutionNotifications": notes,
+        "toolExecutionNotifications": [known.setdefault(dumps(note), note) for note in notes],
         "properties": {
             "files": [file.path for file in report.files],
             "verdict": report.verdict,
