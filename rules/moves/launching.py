@@ -93,7 +93,7 @@ def command_with_file(site: Site, path: str) -> str | None:
         return None
     is_plain = launch.tool == "accelerate" and launch.through is None and not (launch.outer or launch.inner)
     if launch.given and is_plain and launch.script not in PROGRAMS and site.command is not None:
-        return rewritten(site.command, lambda words: _with_config(words, path))
+        return rewritten(site.command, lambda words: _with_config(words, path, launch.script))
     if launch.script in LAUNCHERS or around != HERE:
         return None
     words = site.trainer.command(path, site.training, launch)
@@ -139,9 +139,12 @@ def _on_machines(site: Site, words: list[str]) -> list[str] | None:
     return [*words[:4], *added, *words[4:]]
 
 
-def _with_config(words: list[str], path: str) -> list[str]:
-    """The words of an `accelerate launch` with that file in the place of another."""
-    for at, word in enumerate(words):
+def _with_config(words: list[str], path: str, script: str | None) -> list[str]:
+    """The words of an `accelerate launch` with that file in the place of another.
+
+    What stands behind the script is the script's, also a --config_file.
+    """
+    for at, word in enumerate(words[: words.index(script)] if script in words else words):
         if word == "--config_file" and at + 1 < len(words):
             return [*words[: at + 1], path, *words[at + 2 :]]
         if word.startswith("--config_file="):

@@ -134,6 +134,20 @@ def test_flags_for_the_kind_of_run() -> None:
     assert launches(several, launching.spreading_off) == ["accelerate launch train.py"]
 
 
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ("launch train.py --config_file te.yaml", "launch --config_file te.yaml train.py --config_file te.yaml"),
+        ("launch --config_file bf16.yaml train.py", "launch --config_file te.yaml train.py"),
+        ("launch --config_file=bf16.yaml train.py", "launch --config_file=te.yaml train.py"),
+        ("launch train.py", "launch --config_file te.yaml train.py"),
+    ],
+)
+def test_the_file_is_named_before_the_script(given: str, written: str) -> None:
+    site = of_command(f"accelerate {given}", ACCELERATOR)
+    assert launching.command_with_file(site, "te.yaml") == f"accelerate {written}"
+
+
 def test_a_value_that_the_launcher_refuses() -> None:
     name = "--fp8_override_linear_precision"
     site = of_command(f"accelerate launch --mixed_precision fp8 {name} '(false,false,true)' train.py", ACCELERATOR)
