@@ -100,6 +100,7 @@ _BY_CODE: Mapping[str, Moves] = {
     "te-without-fp8-module": (*_STACK, stacks.fitting_te, *_BACKEND),
     "torchao-breaks": (stacks.fitting_torchao, *_BACKEND),
     "FP608": (stacks.fitting_torchao, *_BACKEND),
+    "deepspeed-without-launcher": (strategies.other_strategy, *_LAUNCH),
     "launcher-without-deepspeed": (stacks.deepspeed, strategies.other_strategy),
     "trainer-without-deepspeed": (stacks.deepspeed, strategies.other_strategy),
     "unknown-launcher-flag": (entries.renamed, entries.refused_gone, launching.flags_off),

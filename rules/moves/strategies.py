@@ -69,6 +69,8 @@ ZERO3 = Strategy("DEEPSPEED", "deepspeed_config", _ZERO3)
 def other_strategy(site: Site) -> Iterator[Action]:
     """Another way to spread the run over the same number of GPUs."""
     config, processes = site.run.accelerate, site.processes
+    if processes == 1:  # the DeepSpeed that its training file names counts without an Accelerate file, and beside one
+        yield from site.act(site.without(site.trainer.deepspeed_key))
     if config is None or site.accelerate is None or processes is None:
         return
     yield from _spread(site, config, processes, STRATEGIES)
