@@ -1001,8 +1001,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("what is never closed", 60_000, shell(lambda n: "x '" + n * "y ", STARTED)),
     # Files, and what goes beside them
     Family("training files", 60, many),
-    # Of these on, as many helps are proved as of any number (checking/advising.py: OF_MANY).
-    Family("training files with suppressions", 80, lambda n: many(n, TRAINING + 3 * (SUPPRESSED + "x: 1\n"))),
+    Family("training files with suppressions", 40, lambda n: many(n, TRAINING + 3 * (SUPPRESSED + "x: 1\n"))),
     Family("runs of the configuration", 60, configured),
     Family("entries of the baseline", 3_000, baseline),
     Family(
