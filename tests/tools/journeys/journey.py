@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from fp8check.rules.checking.planning import SECONDS, after, applied, plan_request
+from fp8check.rules.checking import planning
+from fp8check.rules.checking.planning import after, applied, plan_request
 from fp8check.rules.checking.request import Request, RunRequest, check_request
 from fp8check.rules.record import Record
 from tests.tools.journeys.measured import against
@@ -38,7 +39,7 @@ class Journey(Record):
 def travel(name: str, part: RunRequest, goal: Goal | None = None) -> Journey:
     """Plan a run, in the time that `fp8check plan` takes at most, do what the plan says, and plan again."""
     began = time.process_time()
-    planned = plan_request(Request((part,)), goal, spent=after(SECONDS))
+    planned = plan_request(Request((part,)), goal, spent=after(planning.SECONDS))
     seconds = time.process_time() - began
     if not planned.plans:
         faults = () if planned.why_not else ("no plan, and no reason",)
