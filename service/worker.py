@@ -32,12 +32,11 @@ def main() -> int:
 
     from fp8check.service import tasks
 
-    gc.freeze()  # what is imported stays
+    # As in the command: what a check makes stays until it ends, and looking for garbage meanwhile takes long.
+    gc.disable()
     say({"event": "ready"})
     while True:
         task: Task = json.loads(lines.get())
-        # As in the command: what a check makes stays until it ends, and looking for garbage meanwhile takes long.
-        gc.disable()
         tasks.perform(task, say)
         del task  # what was sent does not stay until somebody sends the next
         gc.collect()

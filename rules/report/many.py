@@ -26,11 +26,11 @@ class Page:
 
     def end(self) -> str:
         """What stands behind the last report; the whole where there was none."""
-        return self._last() if self._count else self._empty()
+        return "".join(self.ends())
 
     def ends(self) -> Iterator[str]:
         """The same in pieces, where it grows with the reports."""
-        yield self.end()
+        yield self._last() if self._count else self._empty()
 
     def _rendered(self, report: Report, sources: Sources) -> str:
         return self._format.render([report], sources, self._look)
@@ -164,10 +164,7 @@ class _Sarif(Page):
 
     def ends(self) -> Iterator[str]:
         """One piece for each run."""
-        yield from map(self._format.made_safe, self._log.end()) if self._count else (self._empty(),)
-
-    def _last(self) -> str:
-        return "".join(self.ends())
+        return map(self._format.made_safe, self._log.end())
 
 
 class _Junit(Page):

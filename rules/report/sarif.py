@@ -46,7 +46,6 @@ class Log:
         self._rules: list[Data] = []
         self._artifacts: dict[str, Data] = {}
         self._invocations: list[Data] = []
-        self._notes: dict[str, Data] = {}  # what thousands of runs are told alike is kept once
         self._verdicts: list[str] = []
         self._version = ""
         self._said: set[object] = set()
@@ -57,7 +56,7 @@ class Log:
         begins = not self._invocations
         results = self._results(report)
         self._artifacts.update((file.path, {"location": artifact(file.path)}) for file in report.files)
-        self._invocations.append(_invocation(report, self._notes))
+        self._invocations.append(_invocation(report))
         self._verdicts.append(report.verdict)
         self._version = report.versions.get("fp8check", self._version)
         room = MOST_RESULTS - self._count
@@ -261,13 +260,9 @@ def artifact(path: str) -> dict[str, str]:
     return {"uri": f"file://{uri}"} if uri.startswith("/") else {"uri": uri, "uriBaseId": "ROOT"}
 
 
-def _invocation(report: Report, known: dict[str, Data]) -> Data:
+def _invocation(report: Report) -> Data:
     """A run that was checked: what it comes to, what could not be decided, and what failed: a log without results must
-    not be taken for a pass.
-
-    Args:
-        known: notes of other runs: those that are the same are kept once.
-    """
+    not be taken for a pass."""
     notes = [_notification(error.rule, "error", error.error) for error in report.internal_errors]
     notes += [_undecided(gap) for gap in lacking(report.undecided)]
     if report.plan is not None:
@@ -276,7 +271,7 @@ def _invocation(report: Report, known: dict[str, Data]) -> Data:
         notes.append({"level": "note", "message": {"text": "\n".join(short(report.plan))}})
     return {
         "executionSuccessful": not report.internal_errors,
-        "toolExecutionNotifications": [known.setdefault(dumps(note), note) for note in notes],
+        "toolExecutionNotifications": notes,
         "properties": {
             "files": [file.path for file in report.files],
             "verdict": report.verdict,

@@ -633,20 +633,10 @@ class _Walk:
             known: whether all of its text is.
             place: tells the places in its text, where they are known.
         """
-        from fp8check.rules.reading import Unreadable
-        from fp8check.rules.reading.shell_syntax import read
-        from fp8check.rules.reading.source import Source
-
         depth = self._outer.depth if self._outer is not None else 0
         if not whole and not self._asked.is_in([text]):
             return
-        texts = self._shared.texts
-        if depth < _DEEPEST and (self._script.path, text) not in texts:
-            try:
-                texts[self._script.path, text] = read(Source(self._script.path, text))
-            except Unreadable:  # more words, or deeper blocks, than anybody writes
-                texts[self._script.path, text] = None
-        script = texts[self._script.path, text] if depth < _DEEPEST else None
+        script = self._script_of(text) if depth < _DEEPEST else None
         if script is None or script.stopped is not None:
             if whole and keeps:
                 self._expander.read_in("a text that cannot be read")
@@ -666,6 +656,20 @@ class _Walk:
             self._scope.hide("" if known else "it is another shell's")
             yield from _Walk(script, self._asked, expander, outer, _Shared(self._shared)).whole()
             self._scope.roll_back(mark)
+
+    def _script_of(self, text: str) -> ShellScript | None:
+        """A text as a script; None where it cannot be read."""
+        from fp8check.rules.reading import Unreadable
+        from fp8check.rules.reading.shell_syntax import read
+        from fp8check.rules.reading.source import Source
+
+        texts, key = self._shared.texts, (self._script.path, text)
+        if key not in texts:
+            try:
+                texts[key] = read(Source(*key))
+            except Unreadable:  # more words, or deeper blocks, than anybody writes
+                texts[key] = None
+        return texts[key]
 
     def _placed(self, command: Command, text: str) -> _Places | None:
         """Tells the places of a text that is the here-document of a command; None where its lines are other ones."""

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from fp8check.rules.settings.shell_scope import Held, Value
     from fp8check.rules.settings.shell_values import Expander, Field
 
+_LONGEST_PATH = 4096  # PATH_MAX of Linux: no longer one can be gone to
+# What lies deeper in the stack of pushd is forgotten: `popd` then goes somewhere that is not known.
+_FOLDERS_KEPT = 64
 DECLARING = frozenset(("declare", "export", "local", "readonly", "typeset"))
 _LOCAL = ("declare", "local", "typeset")
 FILLING = frozenset(("read", "mapfile", "readarray", "getopts"))
@@ -255,10 +258,6 @@ class Builtins:
             else:
                 self._scope.spoil(texts[1], "it is printed")
 
-
-_LONGEST_PATH = 4096  # PATH_MAX of Linux: no longer one can be gone to
-# What lies deeper in the stack of pushd is forgotten: `popd` then goes somewhere that is not known.
-_FOLDERS_KEPT = 64
 
 _EFFECTS: Mapping[str, Callable[[Builtins, Command, Sequence[Field]], None]] = {
     **dict.fromkeys(DECLARING, Builtins._declare),

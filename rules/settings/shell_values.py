@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 # Characters of a value, and of all values that are written out in one script: a variable may double in each line.
 MAX_VALUE = 32_768
-MAX_WRITTEN_OUT = 300_000
+MAX_WRITTEN_OUT = 350_000
 _DEEPEST = 8
 
 _PARAMETER = re.compile(r"([A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?$!-])(?:\[([^\]]*)\])?")

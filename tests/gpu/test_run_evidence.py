@@ -153,12 +153,18 @@ def test_pairs_that_nothing_is_fitted_to_are_as_predicted() -> None:
     off = [abs(predicted[one["name"]]["speedup"] / one["speedup"] - 1) for one in found]
     assert len(off) == 24
     assert (round(median(off), 3), round(max(off), 2)) == (0.035, 0.27)
+    first = [one for one, gpu in zip(off, found, strict=True) if "H100" in gpu["gpu"]]
+    assert len(first) >= 10
+    assert median(first) <= 0.03
+    assert max(first) <= 0.08
     inside, signs = [], []
     for one in found:
         assert min(one["kernels"]["fp8"].values()) > 0
         assert max(one["kernels"]["bf16"].values()) == 0
         low, high = predicted[one["name"]]["range"]
         inside.append(low <= one["speedup"] <= high)
+        if "H100" in one["gpu"]:
+            assert inside[-1]
         if not 0.95 <= one["speedup"] <= 1.05:
             signs.append((predicted[one["name"]]["speedup"] > 1) == (one["speedup"] > 1))
     assert sum(inside) == 21
