@@ -115,9 +115,9 @@ def _advised(case: Case) -> Case | None:
         given.default_file(case, home)
         with inside(folder):
             named = [one for one in case["files"] if one.endswith(KINDS) and one in case["command"]]
-            documents = tuple(read(one) for one in named)
-            request = RunRequest(documents, compare.facts_of(case, str(home)), case["command"])
             try:
+                documents = tuple(read(one) for one in named)
+                request = RunRequest(documents, compare.facts_of(case, str(home)), case["command"])
                 planned = plan_request(Request((request,)), "fp8", plans=1)
             except InputError:
                 return None
