@@ -413,20 +413,17 @@ def unknown_flag(outcome: Outcome) -> Iterator[Found]:
     if run.launch.through is not None:
         yield from _known_to_neither(run, error)
         return
-    if run.launch.tool != "accelerate":
-        yield Found(
-            f"{run.launch.tool} has no flag --{error.flag}",
-            place=error.because[0],
-            label=f"{error.type}: {error.message}",
-            fact="the beginning of a flag is enough where no other begins so",
-        )
-        return
-    near = suggested(error.flag, LAUNCHER_FLAGS)
+    if run.launch.tool == "accelerate":
+        near = suggested(error.flag, LAUNCHER_FLAGS)
+        program = "accelerate launch"
+        fact = f"did you mean --{near}?" if near else "flags of the script stand behind the script"
+    else:
+        program, fact = run.launch.tool, "the beginning of a flag is enough where no other begins so"
     yield Found(
-        f"accelerate launch has no flag --{error.flag}",
+        f"{program} has no flag --{error.flag}",
         place=error.because[0],
         label=f"{error.type}: {error.message}",
-        fact=f"did you mean --{near}?" if near else "flags of the script stand behind the script",
+        fact=fact,
     )
 
 
