@@ -141,12 +141,33 @@ HELD: list[Group] = [
     ("q-27", "trainer", "7B3", "8x2048", "ddp", "te", B16),
     ("q-28c", "trl", "14B2", "4x2048", "ddp", "ao", {**TRL16, **COMPILED}),
 ]
+# Held out as well: few tokens, adapters, other optimizers, where launching takes as long as the GPU.
+FEW: list[Group] = [
+    *_both("s-1", "trainer", "8B3", "2x1024", "te ao", B16),
+    ("s-2", "trainer", "14B2", "1x1024", "single", "te", F32),
+    ("s-3", "trainer", "7B3", "2x1024", "single", "te", {**F32, **SGD}),
+    ("s-4", "trainer", "32B2", "1x4096", "single", "te", {**B16, **ADAFACTOR}),
+    ("s-5c", "trainer", "8B3", "4x2048", "single", "ao", {**B16, **LORA, **COMPILED}),
+    ("s-6c", "trainer", "14B2", "4x2048", "single", "ao", {**B16, **ON, **COMPILED}),
+    ("s-7", "trainer", "1B16", "4x2048", "single", "te", B16),
+    ("s-8", "llamafactory", "14B2", "2x2048", "single", "te ao", LORA_LF),
+    ("s-9", "llamafactory", "8B3", "1x4096", "single", "te", OFF),
+    ("s-10c", "trl", "14B2", "1x2048", "single", "ao", {**TRL16, **COMPILED}),
+    ("s-20", "trainer", "8B3", "1x2048", "ddp", "te ao", B16),
+    ("s-21", "trainer", "7B3", "2x2048", "fsdp1", "ao", B16),
+    ("s-22", "trainer", "14B2", "2x2048", "ddp", "te", {**B16, **SGD, **FOUR}),
+    ("s-23", "trl", "8B3", "2x2048", "ddp", "ao", {**TRL16, **LORA}),
+]
 # A whole model of 7B, 28 layers with weights in BF16, and a whole smaller one.
 WHOLE: list[Group] = [
     ("w-1", "trainer", "7B28", "1x2048", "single", "te ao", {**B16, **SGD}),
     ("w-2", "trainer", "7B28", "1x2048", "single", "te ao", {**B16, **LORA}),
     ("w-3", "trainer", "3B30", "2x2048", "single", "te ao", {**B16, **SGD}),
     ("w-4", "trainer", "7B28", "2x2048", "single", "ao", {**B16, **LORA, **ON}),
+    ("w-5", "trainer", "7B28", "4x2048", "single", "te", {**B16, **SGD}),
+    ("w-6c", "trainer", "7B28", "4x2048", "single", "ao", {**B16, **SGD, **ON, **COMPILED}),
+    ("w-7", "trainer", "3B30", "8x1024", "single", "te", B16),
+    ("w-20", "trainer", "7B28", "2x2048", "ddp", "te", {**B16, **SGD}),
 ]
 
 
@@ -160,7 +181,8 @@ def kind(one: Case) -> str:
 def groups() -> list[tuple[str, list[Case]]]:
     """The runs of each group, BF16 first."""
     return [
-        (row[0], [_one(row, precision) for precision in ("bf16", *row[5].split())]) for row in HELD + GROUPS + WHOLE
+        (row[0], [_one(row, precision) for precision in ("bf16", *row[5].split())])
+        for row in HELD + GROUPS + FEW + WHOLE
     ]
 
 

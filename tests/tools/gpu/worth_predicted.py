@@ -1,7 +1,9 @@
 """What is predicted of the runs of worth_cases.py, or of series_cases.py, before they run.
 
 python -m tests.tools.gpu.worth_predicted > docs/evidence/worth-predicted.json
-python -m tests.tools.gpu.worth_predicted series > docs/evidence/series-predicted.json
+python -m tests.tools.gpu.worth_predicted series [H200] > docs/evidence/series-predicted.json
+
+Without the name of a GPU: for an H100.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import sys
 from typing import Any
 
 from fp8check.rules.outcome.speed import speed_of
-from tests.support.peaks import outcome_of_case, predicted_gib
+from tests.support.peaks import H100, H200, outcome_of_case, predicted_gib
 from tests.tools.gpu.series_cases import groups
 from tests.tools.gpu.worth_cases import runs
 
@@ -20,11 +22,12 @@ def main() -> int:
     """Predict."""
     told: dict[str, dict[str, Any]] = {}
     series = [one for _, cases in groups() for one in cases]
-    for one in series if sys.argv[1:] == ["series"] else [one for _, one in runs()]:
+    gpu = H200 if "H200" in sys.argv[1:] else H100
+    for one in series if "series" in sys.argv[1:] else [one for _, one in runs()]:
         if one["trainer"] == "own":  # what its script says is not read there
             told[one["name"]] = {"gib": None}
             continue
-        outcome = outcome_of_case(one)
+        outcome = outcome_of_case(one, gpu)
         speed = speed_of(outcome)
         told[one["name"]] = {
             "gib": predicted_gib(one),
