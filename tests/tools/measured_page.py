@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 EVIDENCE = Path(__file__).parents[2] / "docs" / "evidence"
-SOURCES = ("worth-points.jsonl", "series-points.jsonl")
+SOURCES = ("worth-points.jsonl", "series-points.jsonl", "held-points.jsonl")
 TRAINERS = {
     "own": "A loop of one's own",
     "trainer": "The Hugging Face Trainer",
@@ -62,23 +62,30 @@ same run, `torch_compile` included; accelerate 1.15.0, transformers 5.17.0, Tran
 NVIDIA H200, two GPUs where a strategy has several. torchao has `enable_fsdp_float8_all_gather: false` but under FSDP2.
 
 - **Bold**: executed. Speed-up of the step, peak in FP8 (in BF16) in GiB, and the line of evidence. Of several runs it is
-  that with the most tokens in a micro-batch; models have two to eight layers, so that memory is no 7B's.
+  that with the most tokens in a micro-batch; but for those called `w-` models have two to 16 layers, so that memory is no 7B's.
 - executed: it ran in FP8 or ended as it says, but was not timed beside BF16.
 - predicted: four layers of a 7B shape at 8,192 tokens in a micro-batch; nobody ran it.
 
 """
 
 
-def points() -> dict[tuple[str, str, bool, str], dict[str, Any]]:
-    """The line of evidence of each cell."""
-    found: dict[tuple[str, str, bool, str], dict[str, Any]] = {}
+def rows() -> Iterator[dict[str, Any]]:
+    """All pairs that were measured on H200s."""
     for source in SOURCES:
         for line in (EVIDENCE / source).read_text(encoding="utf-8").splitlines():
             one = json.loads(line)
-            strategy = next(key for key, name in STRATEGIES.items() if name == one["strategy"])
-            key = (one["trainer"], one["backend"], one["compiled"], strategy)
-            if not one["lora"] and (key not in found or one["tokens"] > found[key]["tokens"]):
-                found[key] = one
+            if "H200" in one["gpu"]:
+                yield one
+
+
+def points() -> dict[tuple[str, str, bool, str], dict[str, Any]]:
+    """The line of evidence of each cell."""
+    found: dict[tuple[str, str, bool, str], dict[str, Any]] = {}
+    for one in rows():
+        strategy = next(key for key, name in STRATEGIES.items() if name == one["strategy"])
+        key = (one["trainer"], one["backend"], one["compiled"], strategy)
+        if not one["lora"] and (key not in found or one["tokens"] > found[key]["tokens"]):
+            found[key] = one
     return found
 
 
@@ -146,11 +153,9 @@ def by_tokens() -> list[str]:
         "|---|---|---|---|---|",
     ]
     found: dict[tuple[str, int], list[dict[str, Any]]] = {}
-    for source in SOURCES:
-        for line in (EVIDENCE / source).read_text(encoding="utf-8").splitlines():
-            one = json.loads(line)
-            kind = next(name for name, how in KINDS.items() if how == (one["backend"], one["compiled"]))
-            found.setdefault((kind + ", adapters" * one["lora"], one["tokens"]), []).append(one)
+    for one in rows():
+        kind = next(name for name, how in KINDS.items() if how == (one["backend"], one["compiled"]))
+        found.setdefault((kind + ", adapters" * one["lora"], one["tokens"]), []).append(one)
     for (kind, tokens), pairs in sorted(found.items()):
         speed = sorted(one["speedup"] for one in pairs)
         peaks = [one["peak_gib"] for one in pairs if None not in one["peak_gib"].values()]

@@ -120,7 +120,8 @@ def convergence(axes: Any, losses: list[Point]) -> None:
 
 def main() -> int:
     """Draw all of them."""
-    points = rows("worth-points.jsonl") + rows("series-points.jsonl")
+    held = [one for one in rows("held-points.jsonl") if "H200" in one["gpu"]]
+    points = [*rows("worth-points.jsonl"), *rows("series-points.jsonl"), *held]
     drawn = {
         "worth-over-tokens": (over_tokens, points, "Whole steps of trainers on H200s, each against BF16 of the same"),
         "worth-compiled": (eager_and_compiled, rows("series-points.jsonl"), "One training, four ways"),
