@@ -11,10 +11,11 @@ from fp8check.rules.settings.edits import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from fp8check.rules.edits.fix import Fix
     from fp8check.rules.outcome import Outcome
+    from fp8check.rules.releases.errors import ErrorCode
     from fp8check.rules.settings.values import Setting
     from fp8check.rules.trainers.axolotl import Axolotl
     from fp8check.rules.trainers.run import Run
@@ -240,6 +241,53 @@ def axolotl_without_nvfp4_plugin(axolotl: Axolotl) -> Iterator[Found]:
         place=block or named,
         label="up to 0.19.0 there is no axolotl.integrations.nvfp4; the log says Failed to load plugin",
         fact="fp8: true is what a release reads; the branch of axolotl that has it is in none",
+    )
+
+
+_STRATEGIES: Mapping[ErrorCode, tuple[str, str]] = {
+    "axolotl-zero3-without-its-file": (
+        "Axolotl knows nothing of the ZeRO-3 of an Accelerate file",
+        "`deepspeed: FILE.json` in the training file, of stage 3, is what it reads",
+    ),
+    "axolotl-wraps-two-dtypes": (
+        "Axolotl knows nothing of the FSDP of an Accelerate file: it leaves norms and embeddings in float32",
+        "`fsdp_version` and `fsdp_config` in the training file are what it reads",
+    ),
+}
+
+
+@rule(
+    "FP552",
+    "axolotl-strategy-elsewhere",
+    ERROR,
+    "ran axolotl 0.19.0 [command strategy-axolotl-te-zero3]: TypeError, for it reads the file of `deepspeed`",
+    "ran axolotl 0.19.0 [command strategy-axolotl-bf16-fsdp1]: Must flatten tensors with uniform dtype",
+    "ran axolotl 0.19.0 [command strategy-axolotl-bf16-fsdp2]: FSDP expects uniform original parameter dtype",
+    claims=("ends",),
+)
+def axolotl_strategy_elsewhere(axolotl: Axolotl, run: Run, outcome: Outcome) -> Iterator[Found]:
+    """FSDP or ZeRO-3 that stands in an Accelerate file alone, where Axolotl does not look for it.
+
+    Why it hurts: Axolotl loads the model by what its own file says. Without `fsdp_config` there it keeps norms and
+    embeddings in float32 beside weights in BF16, which FSDP refuses; for ZeRO-3 it opens the file of `deepspeed`, and
+    there is none. The run ends after the model was loaded.
+
+    Example: `axolotl train ax.yaml -- --config_file fsdp.yaml` with `distributed_type: FSDP` in fsdp.yaml.
+
+    Write instead: the strategy in the training file.
+    """
+    if run.accelerate is None or (axolotl.asks_for_fsdp and axolotl.deepspeed is not None):
+        return
+    require_prediction(outcome)
+    error = outcome.error_of(*_STRATEGIES)
+    if error is None:
+        return
+    message, fact = _STRATEGIES[error.code]
+    yield Found(
+        message,
+        place=error.because[0],
+        label=f"{error.type}: {error.message}",
+        fact=fact,
     )
 
 

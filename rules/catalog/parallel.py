@@ -5,7 +5,7 @@ from __future__ import annotations
 from fp8check.rules.catalog.shared_fixes import gather_off, upgraded, use_torchao, write, write_bf16
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
-from fp8check.rules.engine.requirements import LATER, reached, require_decided, require_packages
+from fp8check.rules.engine.requirements import LATER, reached, require_decided, require_packages, require_prediction
 from fp8check.rules.outcome.layers import ALIGNMENT
 from fp8check.rules.outcome.limits import uneven
 from fp8check.rules.releases.behaviors import Accelerate
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fp8check.rules.models import ModelShape
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.settings.accelerate import AccelerateConfig
+    from fp8check.rules.trainers.llamafactory import LlamaFactory
     from fp8check.rules.trainers.run import Run
     from fp8check.rules.trainers.training import Training
 
@@ -601,4 +602,36 @@ def weights_stay_in_half_precision(training: Training, outcome: Outcome, facts: 
         label="its log says that they were upcast to float32; the optimizer gets what was loaded",
         action=upgraded(outcome, "accelerate"),
         fact="accelerate 1.14 and newer cast the weights that train to float32",
+    )
+
+
+@rule(
+    "FP553",
+    "llamafactory-deepspeed-alone",
+    ERROR,
+    'llamafactory 0.9.3..0.9.5 hparams/parser.py "Please use `FORCE_TORCHRUN=1` to launch DeepSpeed training."',
+    "ran llamafactory 0.9.5 [command strategy-lf-te-zero2-one]: ValueError",
+    claims=("ends",),
+)
+def llamafactory_deepspeed_alone(llamafactory: LlamaFactory, outcome: Outcome) -> Iterator[Found]:
+    """LLaMA-Factory's `deepspeed` in a process that no launcher told its rank.
+
+    Why it hurts: on one GPU `llamafactory-cli train` starts a plain process, and so does `accelerate launch` with
+    `distributed_type: "NO"`. LLaMA-Factory takes DeepSpeed from torchrun alone, and ends.
+
+    Example: `deepspeed: ds_z2_config.json` and `llamafactory-cli train train.yaml` on one GPU.
+
+    Write instead: `FORCE_TORCHRUN=1` before the command, or no `deepspeed`: on one GPU it spreads nothing.
+    """
+    if llamafactory.deepspeed is None:
+        return
+    require_prediction(outcome)
+    error = outcome.error_of("llamafactory-deepspeed-alone")
+    if error is None:
+        return
+    yield Found(
+        "LLaMA-Factory refuses DeepSpeed in a process that no launcher told its rank",
+        place=error.because[0],
+        label=f"{error.type}: {error.message}",
+        fact="FORCE_TORCHRUN=1 makes llamafactory-cli start torchrun; without deepspeed one GPU trains as well",
     )

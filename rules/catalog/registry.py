@@ -178,6 +178,8 @@ _FUNCTIONS = (
     compiling.compiling_switched_off,
     axolotl.axolotl_without_nvfp4_plugin,
     axolotl.axolotl_saves_nothing,
+    axolotl.axolotl_strategy_elsewhere,
+    parallel.llamafactory_deepspeed_alone,
     checkpoints.scales_are_refused,
     checkpoints.scales_start_anew,
     checkpoints.checkpoint_without_scales,

@@ -133,6 +133,10 @@ _BY_CODE: Mapping[str, Moves] = {
     "memory": (*_SMALLER, *_BACKEND, steps.checkpointing_on, precision.new_sharded_file),
     "out-of-memory": (*_SMALLER, *_STEP),
     "FP414": (*_SMALLER, *_BACKEND, steps.checkpointing_on),
+    **dict.fromkeys(
+        ("axolotl-zero3-without-its-file", "axolotl-wraps-two-dtypes", "llamafactory-deepspeed-alone"),
+        (strategies.other_strategy, *_LAUNCH),
+    ),
     "axolotl-refuses-gpu": (precision.trainer_fp8_off, precision.everything_fp8),
     "FP712": (precision.trainer_fp8_off, precision.everything_fp8),
     "FP403": _BACKEND,

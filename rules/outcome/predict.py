@@ -266,6 +266,8 @@ def _to_accelerator(
     limits.check_quantized(run, stack, state)
     if started.kind == "DEEPSPEED":
         run.require("deepspeed", "arguments" if training.deepspeed is not None else "accelerator")
+        if run.launch.given and launched.kind == "NO" and launched.unknown is None:
+            training.check_alone()
     training.check_deepspeed(stack, started.kind, started.environment, run.deepspeed)
     _check_objects(run, stack, started, launched)
     return outcome, state
@@ -280,6 +282,9 @@ def _to_prepared(
         yield (outcome := outcome._replace(prepared=prepared))
     # The first collective comes when the model is wrapped: what converts it fails before.
     processes.check_gpus(run, "prepare")
+    casts = state.mixed_precision.value != "no" and not stack.does(Accelerate.FSDP2_LEAVES_WEIGHTS)
+    if state.distributed_type == "FSDP" and not (state.is_fsdp2 and casts):
+        training.check_wrapped(stack, run.model, fsdp2=state.is_fsdp2)
     together = arguments.prepares == "together"  # else it may make its optimizer of the new weights
     checkpointing = _checkpointing(outcome, state)
     outcome = outcome._replace(

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
         "half-precision-gradients",
         "axolotl-recipe-refused",
         "axolotl-refuses-gpu",
+        "axolotl-zero3-without-its-file",
+        "axolotl-wraps-two-dtypes",
+        "llamafactory-deepspeed-alone",
         "axolotl-without-fp8-library",
         # files
         "file-refused",

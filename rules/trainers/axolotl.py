@@ -323,7 +323,33 @@ class Axolotl(HuggingFace):
         return (2 if str(version) == "2" and stack.does(behaviors.Accelerate.HAS_FSDP2) else 1), variables
 
     def check_distribution(self, kind: DistributedType, launch: Launch, config: AccelerateConfig | None) -> None:
-        """axolotl hands no `fsdp` to TrainingArguments."""
+        """It hands no `fsdp` to TrainingArguments, and has a configuration of its own for ZeRO-3: `deepspeed` alone.
+
+        loaders/model.py _configure_zero3_memory_efficient_loading of 0.19.0 asks for the stage that Accelerate was
+        given, and opens the file of `deepspeed` then, which is None (executed: strategy-axolotl-te-zero3).
+        """
+        if kind != "DEEPSPEED" or self.deepspeed is not None or config is None:
+            return
+        stage = launch.flag("zero_stage") or config.zero_stage
+        if stage is not None and str(stage.value) == "3":
+            text = "stat: path should be string, bytes, os.PathLike or integer, not NoneType"
+            raise PredictedError("axolotl-zero3-without-its-file", "arguments", "TypeError", text, (stage,))
+
+    def check_wrapped(self, stack: Stack, model: ModelShape | None, *, fsdp2: bool) -> None:
+        """It leaves norms and embeddings in float32, but where its own file asks for FSDP, or adapters are trained.
+
+        loaders/model.py _configure_embedding_dtypes of 0.19.0 (executed: strategy-axolotl-bf16-fsdp1, -fsdp2).
+        """
+        if self.asks_for_fsdp or self.uses_lora:
+            return
+        kept = self.weights(stack, model)
+        if kept is None or kept.value not in ("bfloat16", "float16"):
+            return
+        if fsdp2:
+            text = f"FSDP expects uniform original parameter dtype but got {{torch.{kept.value}, torch.float32}}"
+            raise PredictedError("axolotl-wraps-two-dtypes", "step", "AssertionError", text, (kept,))
+        text = f"Must flatten tensors with uniform dtype but got torch.{kept.value} and torch.float32"
+        raise PredictedError("axolotl-wraps-two-dtypes", "prepare", "ValueError", text, (kept,))
 
     def fsdp_checkpointing(self, stack: Stack, launcher: Setting | None) -> Setting | None:
         """See HuggingFace: it sets the variable that the launcher would (utils/trainer.py setup_fsdp_envs)."""

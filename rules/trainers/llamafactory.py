@@ -377,6 +377,11 @@ class LlamaFactory(HuggingFace):
             )
         yield handed._replace(arguments=arguments)
 
+    def check_alone(self) -> None:
+        """See Training: hparams/parser.py of 0.9.3 to 0.9.5 (executed with 0.9.5: strategy-lf-te-zero2-one)."""
+        text = "Please use `FORCE_TORCHRUN=1` to launch DeepSpeed training."
+        raise PredictedError("llamafactory-deepspeed-alone", "trainer", "ValueError", text, (self.deepspeed,))
+
     def _check_ppo(self, stack: Stack) -> None:
         """Its PPOTrainer is made of one that TRL no longer has (train/ppo/trainer.py of 0.9.4 and 0.9.5)."""
         version = parsed(stack.known("trl"))

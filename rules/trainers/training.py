@@ -510,6 +510,20 @@ class Training:
             PredictedError: it refuses.
         """
 
+    def check_alone(self) -> None:
+        """What the trainer refuses of a process that asks for DeepSpeed and was told no rank by a launcher.
+
+        Raises:
+            PredictedError: it refuses.
+        """
+
+    def check_wrapped(self, stack: Stack, model: ModelShape | None, *, fsdp2: bool) -> None:
+        """What FSDP refuses of the model as the trainer loads it, where nothing casts all of it to float32 before.
+
+        Raises:
+            PredictedError: it refuses.
+        """
+
     def check_given(self, stack: Stack, launch: Launch, script: Script) -> None:
         """What its program ends at, once it has its arguments, where nothing says what it works on.
 

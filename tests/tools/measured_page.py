@@ -15,6 +15,7 @@ from fp8check.rules.outcome.matrix import EXECUTED, describe
 from fp8check.rules.outcome.memory import predict_memory
 from fp8check.rules.outcome.speed import speed_of
 from tests.support.peaks import H200, outcome_of_case
+from tests.tools.conformance.commands import strategies
 from tests.tools.gpu.trainer_cases import ZERO2, case
 from tests.tools.gpu.worth_cases import B16, COMPILED, F32, OFF, TRL
 
@@ -46,14 +47,23 @@ MORE: dict[str, dict[str, Any]] = {
     "trl": {**TRL, "dtype": "float32"},
     "axolotl": {},
 }
-# Executed and watched, not timed beside BF16 (h200-run.jsonl): by trainer, backend, compiled and strategy.
+# Executed and watched, not timed beside BF16 (h200-run.jsonl, advised.jsonl): by trainer, backend, compiled and strategy.
 WATCHED = {
+    ("llamafactory", "AO", True, "ddp"): "r6-lf-lora-zero2-2",
+    ("llamafactory", "AO", True, "fsdp2"): "r4-lf-fsdp2-checkpointing",
+    ("trl", "AO", True, "fsdp2"): "r4-trl-fsdp2",
+    ("axolotl", "TE", False, "single"): "r4-init-axolotl",
+    ("axolotl", "TE", False, "ddp"): "r4-init-axolotl-two",
+    ("axolotl", "AO", False, "ddp"): "axolotl-ddp",
+    ("axolotl", "AO", True, "ddp"): "r4-axolotl-ddp",
     ("own", "AO", False, "fsdp2"): "own-ao-fsdp2",
     ("own", "AO", True, "single"): "own-ao-compiled",
     ("own", "TE", False, "zero2"): "zero2-te",
     ("own", "TE", False, "zero3"): "zero3-te",
     ("own", "TE", False, "fsdp2"): "own-te-fsdp2",
 }
+# Executed on a CPU with the real packages, and a stand-in for Transformer Engine (tests/conformance/commands.jsonl).
+ON_CPU = {f"strategy-{name}" for name, _ in strategies.everything()} | {"init-axolotl-single-AO-full-1.13-axolotl"}
 HEAD = """\
 # What FP8 is worth to each trainer
 
@@ -63,7 +73,9 @@ NVIDIA H200, two GPUs where a strategy has several. torchao has `enable_fsdp_flo
 
 - **Bold**: executed. Speed-up of the step, peak in FP8 (in BF16) in GiB, and the line of evidence. Of several runs it is
   that with the most tokens in a micro-batch; but for those called `w-` models have two to 16 layers, so that memory is no 7B's.
-- executed: it ran in FP8 or ended as it says, but was not timed beside BF16.
+- executed: it ran in FP8 or ended as it says, but was not timed beside BF16. On a CPU: one step with the real packages of
+  the newest release that runs there, a stand-in in the place of Transformer Engine; its line is in
+  `tests/conformance/commands.jsonl`.
 - predicted: four layers of a 7B shape at 8,192 tokens in a micro-batch; nobody ran it.
 
 """
@@ -100,7 +112,10 @@ def cell(key: tuple[str, str, bool, str], measured: dict[str, Any] | None) -> tu
     kind = backend if backend == "TE" or strategy == "fsdp2" else "AO, gather off"
     layout = "ZeRO" if strategy.startswith("zero") else STRATEGIES[strategy]
     ran = WATCHED.get(key) or ("" if compiled else EXECUTED.get((name, kind, layout, "plain"), ""))
+    on_cpu = _on_cpu(key)
     if trainer == "own":
+        if not ran and on_cpu in ON_CPU:
+            return f"executed on a CPU: FP8, {on_cpu}", "executed"
         ended = {"own-te-fsdp2": "fp8, no FP8"}.get(ran, "FP8")
         return (
             (f"executed: {ended}, {ran}", "executed")
@@ -111,12 +126,22 @@ def cell(key: tuple[str, str, bool, str], measured: dict[str, Any] | None) -> tu
     words, trains = describe(outcome)
     if ran:
         return f"executed: {words}, {ran}", "executed"
+    if on_cpu in ON_CPU:
+        return f"executed on a CPU: {words}, {on_cpu}", "executed"
     speed = speed_of(outcome)
     if not (trains or outcome.trains_in_fp8) or speed is None:
         return f"predicted: {words}", "predicted"
     memory = predict_memory(outcome.run, outcome)
     more = "" if memory is None or memory.fp8_gib is None else f", {memory.fp8_gib:.1f} ({memory.bf16_gib:.1f}) GiB"
     return f"predicted: {speed.low:.2f}x to {speed.high:.2f}x{more}", "predicted"
+
+
+def _on_cpu(key: tuple[str, str, bool, str]) -> str:
+    trainer, backend, compiled, strategy = key
+    if key == ("axolotl", "AO", True, "single"):
+        return "init-axolotl-single-AO-full-1.13-axolotl"
+    name = {"llamafactory": "lf"}.get(trainer, trainer)
+    return f"strategy-{name}-{backend.lower()}{'-compiled' * compiled}-{strategy}"
 
 
 def _case(trainer: str, backend: str, strategy: str, *, compiled: bool) -> dict[str, Any]:

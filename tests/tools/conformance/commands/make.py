@@ -13,6 +13,7 @@ from tests.tools.conformance.commands import (
     programs,
     scripted,
     second_tries,
+    strategies,
     third_tries,
 )
 
@@ -58,6 +59,7 @@ def everything() -> list[Case]:
         *_tries("second", second_tries),
         *_tries("third", third_tries),
         *_tries("fourth", fourth_tries),
+        *_tries("strategy", strategies),
     ]
 
     assert len({case["id"] for case in made}) == len(made)
