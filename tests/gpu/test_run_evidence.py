@@ -16,6 +16,8 @@ from fp8check.rules.outcome.peak_inputs import Step
 from fp8check.rules.outcome.speed import Point, Setup, Speed, in_words, predict_point, setup_of, speed_of
 from fp8check.rules.outcome.whole_step import Rest
 from tests.support.peaks import H100, H200, outcome_of_case
+from tests.tools import measured_page
+from tests.tools.conformance.commands.recorded import read
 from tests.tools.gpu.llamas import config_of
 from tests.tools.gpu.run_cases import CASES
 from tests.tools.gpu.series_cases import FEW, WHOLE, groups
@@ -361,3 +363,22 @@ def test_whole_steps_of_h100s() -> None:
         point = predict_point(model, row["tokens"], Setup(gpu, row["backend"], scope="model", rest=Rest(step)))
         assert point.bf16_ms == pytest.approx(row["ms"]["bf16"], rel=0.15)
         assert (point.low or 0) < row["ms"]["bf16"] / row["ms"]["fp8"] < (point.high or 0)
+
+
+def test_cells_that_were_executed_on_a_cpu_say_what_was_seen() -> None:
+    files = [measured_page.COMMANDS, measured_page.COMMANDS.with_name("advised.jsonl")]
+    recorded = {case["id"]: case for file in files for case in read(file)}
+    named = set()
+    for trainer in measured_page.TRAINERS:
+        for strategy in measured_page.STRATEGIES:
+            for backend, compiled in measured_page.KINDS.values():
+                key = (trainer, backend, compiled, strategy)
+                text, _ = measured_page.cell(key, measured_page.points().get(key))
+                if "on a CPU" in text:
+                    seen = recorded[text.rpartition(", ")[2]]["observed"]
+                    error = seen["error"]
+                    assert ("FP8" in text) == (error is None), text
+                    assert error is None or f"{error['type']} ({error['stage']})" in text, text
+                    assert error is not None or seen["fp8_linears_run"] > 0, text
+                    named.add(text)
+    assert len(named) >= 20

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 EVIDENCE = Path(__file__).parents[2] / "docs" / "evidence"
 SOURCES = ("worth-points.jsonl", "series-points.jsonl", "held-points.jsonl")
+COMMANDS = Path(__file__).parents[1] / "conformance" / "commands.jsonl"
 TRAINERS = {
     "own": "A loop of one's own",
     "trainer": "The Hugging Face Trainer",
@@ -63,7 +64,8 @@ WATCHED = {
     ("own", "TE", False, "fsdp2"): "own-te-fsdp2",
 }
 # Executed on a CPU with the real packages, and a stand-in for Transformer Engine (tests/conformance/commands.jsonl).
-ON_CPU = {f"strategy-{name}" for name, _ in strategies.everything()} | {"init-axolotl-single-AO-full-1.13-axolotl"}
+ON_CPU = {"init-axolotl-single-AO-full-1.13-axolotl", *(f"strategy-{name}" for name, _ in strategies.everything())}
+ON_CPU -= {"strategy-axolotl-ao-fsdp2"}  # of the launcher's FSDP2; the cell is of axolotl's own
 HEAD = """\
 # What FP8 is worth to each trainer
 
@@ -74,8 +76,8 @@ NVIDIA H200, two GPUs where a strategy has several. torchao has `enable_fsdp_flo
 - **Bold**: executed. Speed-up of the step, peak in FP8 (in BF16) in GiB, and the line of evidence. Of several runs it is
   that with the most tokens in a micro-batch; but for those called `w-` models have two to 16 layers, so that memory is no 7B's.
 - executed: it ran in FP8 or ended as it says, but was not timed beside BF16. On a CPU: one step with the real packages of
-  the newest release that runs there, a stand-in in the place of Transformer Engine; its line is in
-  `tests/conformance/commands.jsonl`.
+  the newest release that runs there, a stand-in in the place of Transformer Engine; its line is in `advised.jsonl` or
+  `commands.jsonl` of `tests/conformance`.
 - predicted: four layers of a 7B shape at 8,192 tokens in a micro-batch; nobody ran it.
 
 """
