@@ -613,7 +613,7 @@ def weights_stay_in_half_precision(training: Training, outcome: Outcome, facts: 
     "ran llamafactory 0.9.5 [command strategy-lf-te-zero2-one]: ValueError",
     claims=("ends",),
 )
-def llamafactory_deepspeed_alone(llamafactory: LlamaFactory, outcome: Outcome) -> Iterator[Found]:
+def llamafactory_deepspeed_alone(llamafactory: LlamaFactory, run: Run, outcome: Outcome) -> Iterator[Found]:
     """LLaMA-Factory's `deepspeed` in a process that no launcher told its rank.
 
     Why it hurts: on one GPU `llamafactory-cli train` starts a plain process, and so does `accelerate launch` with
@@ -623,7 +623,7 @@ def llamafactory_deepspeed_alone(llamafactory: LlamaFactory, outcome: Outcome) -
 
     Write instead: `FORCE_TORCHRUN=1` before the command, or no `deepspeed`: on one GPU it spreads nothing.
     """
-    if llamafactory.deepspeed is None:
+    if llamafactory.deepspeed is None or not run.launch.given:
         return
     require_prediction(outcome)
     error = outcome.error_of("llamafactory-deepspeed-alone")

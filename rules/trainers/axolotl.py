@@ -330,7 +330,7 @@ class Axolotl(HuggingFace):
         """
         if kind != "DEEPSPEED" or self.deepspeed is not None or config is None:
             return
-        stage = launch.flag("zero_stage") or config.zero_stage
+        stage = launch.setting("zero_stage") or config.zero_stage
         if stage is not None and str(stage.value) == "3":
             text = "stat: path should be string, bytes, os.PathLike or integer, not NoneType"
             raise PredictedError("axolotl-zero3-without-its-file", "arguments", "TypeError", text, (stage,))
