@@ -131,6 +131,14 @@ def everything() -> Iterator[tuple[str, Try]]:
                 else config(**_layout(strategy), mixed_precision="bf16" if more["bf16"] else "no")
             )
             yield f"axolotl-{name}-{strategy}", one._replace(files={**one.files, "a.yaml": file}, gpus=TWO)
+    saved = {"state_dict_type": "FULL_STATE_DICT"}  # with a word in its own file it knows of FSDP
+    for name, more, strategy in (
+        ("fsdp1-unsaid", {**FP8, "fsdp_config": saved}, "fsdp1"),
+        ("fsdp1", {**FP8, "fsdp_version": 1, "fsdp_config": saved}, "fsdp1"),
+        ("fsdp2", {"fp8": True, "fsdp_version": 2, "fsdp_config": saved}, "fsdp2"),
+    ):
+        one = axolotl(started, **more)
+        yield f"axolotl-own-{name}", one._replace(files={**one.files, "a.yaml": _file("ao", strategy)}, gpus=TWO)
     one = axolotl(started, **FP8)
     yield "axolotl-ao-fsdp2", one._replace(files={**one.files, "a.yaml": _file("ao", "fsdp2")}, gpus=TWO)
     for name, more, backend in (("te", {}, "te"), ("ao", FP8, "ao"), ("ao-compiled", {**FP8, **COMPILED}, "ao")):
