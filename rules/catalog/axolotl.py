@@ -277,7 +277,7 @@ def axolotl_strategy_elsewhere(axolotl: Axolotl, run: Run, outcome: Outcome) -> 
     Write instead: the strategy in the training file.
     """
     if run.accelerate is None or (axolotl.asks_for_fsdp and axolotl.deepspeed is not None):
-        return
+        return  # nothing stands there, or its own file says either
     require_prediction(outcome)
     error = outcome.error_of(*_STRATEGIES)
     if error is None:

@@ -611,6 +611,7 @@ def weights_stay_in_half_precision(training: Training, outcome: Outcome, facts: 
     ERROR,
     'llamafactory 0.9.3..0.9.5 hparams/parser.py "Please use `FORCE_TORCHRUN=1` to launch DeepSpeed training."',
     "ran llamafactory 0.9.5 [command strategy-lf-te-zero2-one]: ValueError",
+    "ran llamafactory 0.9.5 [command strategy-lf-zero2-cli]: ValueError; with FORCE_TORCHRUN=1 it trains",
     claims=("ends",),
 )
 def llamafactory_deepspeed_alone(llamafactory: LlamaFactory, run: Run, outcome: Outcome) -> Iterator[Found]:

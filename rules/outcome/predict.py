@@ -282,9 +282,11 @@ def _to_prepared(
         yield (outcome := outcome._replace(prepared=prepared))
     # The first collective comes when the model is wrapped: what converts it fails before.
     processes.check_gpus(run, "prepare")
-    casts = state.mixed_precision.value != "no" and not stack.does(Accelerate.FSDP2_LEAVES_WEIGHTS)
-    if state.distributed_type == "FSDP" and not (state.is_fsdp2 and casts):
-        training.check_wrapped(stack, run.model, fsdp2=state.is_fsdp2)
+    if state.distributed_type == "FSDP":
+        mixed = state.mixed_precision.value != "no"
+        casts = state.is_fsdp2 and mixed and not stack.does(Accelerate.FSDP2_LEAVES_WEIGHTS)
+        if not casts:
+            training.check_wrapped(stack, run.model, fsdp2=state.is_fsdp2)
     together = arguments.prepares == "together"  # else it may make its optimizer of the new weights
     checkpointing = _checkpointing(outcome, state)
     outcome = outcome._replace(

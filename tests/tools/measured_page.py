@@ -63,9 +63,10 @@ WATCHED = {
     ("own", "TE", False, "zero3"): "zero3-te",
     ("own", "TE", False, "fsdp2"): "own-te-fsdp2",
 }
-# Executed on a CPU with the real packages, and a stand-in for Transformer Engine (tests/conformance/commands.jsonl).
-ON_CPU = {"init-axolotl-single-AO-full-1.13-axolotl", *(f"strategy-{name}" for name, _ in strategies.everything())}
-ON_CPU -= {"strategy-axolotl-ao-fsdp2"}  # of the launcher's FSDP2; the cell is of axolotl's own
+# Executed on a CPU with the real packages, and a stand-in for Transformer Engine (tests/conformance): all of strategies.py
+# but what is of the launcher's FSDP2, where the cell is of axolotl's own, and a run of advised.jsonl.
+ON_CPU = {f"strategy-{name}" for name, _ in strategies.everything()} - {"strategy-axolotl-ao-fsdp2"}
+ADVISED_ON_CPU = {("axolotl", "AO", True, "single"): "init-axolotl-single-AO-full-1.13-axolotl"}
 HEAD = """\
 # What FP8 is worth to each trainer
 
@@ -74,7 +75,8 @@ same run, `torch_compile` included; accelerate 1.15.0, transformers 5.17.0, Tran
 NVIDIA H200, two GPUs where a strategy has several. torchao has `enable_fsdp_float8_all_gather: false` but under FSDP2.
 
 - **Bold**: executed. Speed-up of the step, peak in FP8 (in BF16) in GiB, and the line of evidence. Of several runs it is
-  that with the most tokens in a micro-batch; but for those called `w-` models have two to 16 layers, so that memory is no 7B's.
+  that with the most tokens in a micro-batch; but for those called `w-` models have two to 16 layers, so that memory is no
+  7B's.
 - executed: it ran in FP8 or ended as it says, but was not timed beside BF16. On a CPU: one step with the real packages of
   the newest release that runs there, a stand-in in the place of Transformer Engine; its line is in `advised.jsonl` or
   `commands.jsonl` of `tests/conformance`.
@@ -116,7 +118,7 @@ def cell(key: tuple[str, str, bool, str], measured: dict[str, Any] | None) -> tu
     ran = WATCHED.get(key) or ("" if compiled else EXECUTED.get((name, kind, layout, "plain"), ""))
     on_cpu = _on_cpu(key)
     if trainer == "own":
-        if not ran and on_cpu in ON_CPU:
+        if not ran and on_cpu:
             return f"executed on a CPU: FP8, {on_cpu}", "executed"
         ended = {"own-te-fsdp2": "fp8, no FP8"}.get(ran, "FP8")
         return (
@@ -128,7 +130,7 @@ def cell(key: tuple[str, str, bool, str], measured: dict[str, Any] | None) -> tu
     words, trains = describe(outcome)
     if ran:
         return f"executed: {words}, {ran}", "executed"
-    if on_cpu in ON_CPU:
+    if on_cpu:
         return f"executed on a CPU: {words}, {on_cpu}", "executed"
     speed = speed_of(outcome)
     if not (trains or outcome.trains_in_fp8) or speed is None:
@@ -139,11 +141,11 @@ def cell(key: tuple[str, str, bool, str], measured: dict[str, Any] | None) -> tu
 
 
 def _on_cpu(key: tuple[str, str, bool, str]) -> str:
+    """The case that a CPU executed; "" where there is none."""
     trainer, backend, compiled, strategy = key
-    if key == ("axolotl", "AO", True, "single"):
-        return "init-axolotl-single-AO-full-1.13-axolotl"
-    name = {"llamafactory": "lf"}.get(trainer, trainer)
-    return f"strategy-{name}-{backend.lower()}{'-compiled' * compiled}-{strategy}"
+    short = {"llamafactory": "lf"}.get(trainer, trainer)
+    name = f"strategy-{short}-{backend.lower()}{'-compiled' * compiled}-{strategy}"
+    return name if name in ON_CPU else ADVISED_ON_CPU.get(key, "")
 
 
 def _case(trainer: str, backend: str, strategy: str, *, compiled: bool) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.tools.conformance.commands import programs
 from tests.tools.conformance.commands.second_tries import SHARDS, Try, config, own
-from tests.tools.conformance.commands.third_tries import axolotl, factory
+from tests.tools.conformance.commands.third_tries import SFT, axolotl, factory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,18 +26,7 @@ BACKENDS: dict[str, dict[str, Any]] = {
 COMPILED: dict[str, Any] = {"torch_compile": True}
 PAIR: dict[str, Any] = {"distributed_type": "MULTI_GPU", "num_processes": 2}
 FP8: dict[str, Any] = {"fp8": True, "fp8_enable_fsdp_float8_all_gather": False}  # axolotl's own words for torchao
-SFT: dict[str, Any] = {
-    "model_name_or_path": "model",
-    "dataset_name": "data/sft",
-    "max_steps": 1,
-    "output_dir": "out",
-    "report_to": "none",
-    "save_strategy": "no",
-    "per_device_train_batch_size": 4,
-    "learning_rate": 0.01,
-    "bf16": False,
-    "gradient_checkpointing": False,
-}
+OF_TRL: dict[str, Any] = {**SFT, "learning_rate": 0.01, "bf16": False, "gradient_checkpointing": False}
 
 
 def _file(backend: str, strategy: str) -> dict[str, Any]:
@@ -102,7 +91,7 @@ def everything() -> Iterator[tuple[str, Try]]:
             Try("accelerate launch --config_file a.yaml train.py", files, stack, _gpus(strategy)),
         )
     for name, more in (("ao-fsdp1", {}), ("ao-compiled-fsdp1", COMPILED)):
-        files = {"sft.yaml": {**SFT, **more, "accelerate_config": "a.yaml"}, "a.yaml": _file("ao", "fsdp1")}
+        files = {"sft.yaml": {**OF_TRL, **more, "accelerate_config": "a.yaml"}, "a.yaml": _file("ao", "fsdp1")}
         yield f"trl-{name}", Try("trl sft --config sft.yaml", files, PLAIN, TWO)
     launched = "accelerate launch --config_file a.yaml -m llamafactory.launcher lf.yaml"
     for name, more in (("ao-fsdp1", {}), ("ao-compiled-fsdp1", COMPILED)):
@@ -114,6 +103,10 @@ def everything() -> Iterator[tuple[str, Try]]:
     one = factory(FACTORY_DEEPSPEED, launched, deepspeed="ds.json", disable_gradient_checkpointing=True)
     files = {**one.files, "ds.json": _zero(2), "a.yaml": config(fp8_config=BACKENDS["te"])}
     yield "lf-te-zero2-one", one._replace(files=files, variables=_UNPINNED)
+    for name, command in (("cli", _CLI), ("forced", f"FORCE_TORCHRUN=1 {_CLI}")):
+        one = factory(FACTORY_DEEPSPEED, command, deepspeed="ds.json", disable_gradient_checkpointing=True)
+        files = {**one.files, "ds.json": _zero(2)}
+        yield f"lf-zero2-{name}", one._replace(files=files, variables=_UNPINNED)
     for stage in (1, 3):
         one = factory(FACTORY_DEEPSPEED, launched, deepspeed="ds.json", disable_gradient_checkpointing=True)
         files = {**one.files, "ds.json": _zero(stage), "a.yaml": {**config(fp8_config=BACKENDS["te"]), **PAIR}}
@@ -148,6 +141,7 @@ def everything() -> Iterator[tuple[str, Try]]:
             yield f"axolotl-{name}-zero{stage}", one._replace(files=files, stack=AXOLOTL_DEEPSPEED)
 
 
+_CLI = "llamafactory-cli train lf.yaml"
 _UNPINNED = {"DISABLE_VERSION_CHECK": "1"}  # the release names older ones of accelerate and transformers
 
 
