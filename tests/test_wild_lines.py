@@ -58,20 +58,32 @@ def rules(report: Examined) -> dict[str, str]:
     return {finding.rule: finding.severity for finding in report.findings}
 
 
+# Axolotl ends under ZeRO-3 that stands in the Accelerate file alone, whatever becomes of bf16: see the test behind it.
+ZERO2 = ZERO3.replace("zero_stage: 3", "zero_stage: 2")
+
+
 @pytest.mark.parametrize(
-    "training",
+    ("training", "accelerate"),
     [
-        pytest.param(TRL, id="trl sets bf16 where it is None"),
-        pytest.param(AXOLOTL + "bf16: auto\n", id="axolotl, auto"),
+        pytest.param(TRL, ZERO3, id="trl sets bf16 where it is None"),
+        pytest.param(AXOLOTL + "bf16: auto\n", ZERO2, id="axolotl, auto"),
     ],
 )
 @pytest.mark.parametrize("stack", ["unknown", {**NODE, "axolotl": "0.16.1"}], ids=["unknown", "a node"])
 def test_w1_a_trainer_whose_bf16_is_on_by_itself_goes_with_a_bf16_deepspeed(
-    examined: object, training: str, stack: object
+    examined: object, training: str, accelerate: str, stack: object
 ) -> None:
-    report = examined({"t.yaml": training, "a.yaml": ZERO3}, stack)  # type: ignore[operator]
+    report = examined({"t.yaml": training, "a.yaml": accelerate}, stack)  # type: ignore[operator]
     assert "FP314" not in rules(report)
     assert report.outcome.error is None
+
+
+@pytest.mark.parametrize("stack", ["unknown", {**NODE, "axolotl": "0.16.1"}], ids=["unknown", "a node"])
+def test_w1_axolotl_under_zero3_of_the_accelerate_file_ends_for_another_reason(examined: object, stack: object) -> None:
+    report = examined({"t.yaml": AXOLOTL + "bf16: auto\n", "a.yaml": ZERO3}, stack)  # type: ignore[operator]
+    assert "FP314" not in rules(report)
+    assert rules(report)["FP552"] == "error"
+    assert report.outcome.error.code == "axolotl-zero3-without-its-file"
 
 
 def test_w1_and_a_trainer_whose_bf16_is_off_does_not(examined: object) -> None:

@@ -325,8 +325,8 @@ class Axolotl(HuggingFace):
     def check_distribution(self, kind: DistributedType, launch: Launch, config: AccelerateConfig | None) -> None:
         """It hands no `fsdp` to TrainingArguments, and has a configuration of its own for ZeRO-3: `deepspeed` alone.
 
-        loaders/model.py _configure_zero3_memory_efficient_loading of 0.19.0 asks for the stage that Accelerate was
-        given, and opens the file of `deepspeed` then, which is None (executed: strategy-axolotl-te-zero3).
+        loaders/model.py _configure_zero3_memory_efficient_loading of 0.13.1 to 0.19.0 asks for the stage that
+        Accelerate was given, and opens the file of `deepspeed` then: None (executed: strategy-axolotl-te-zero3).
         """
         if kind != "DEEPSPEED" or self.deepspeed is not None or config is None:
             return
@@ -338,7 +338,8 @@ class Axolotl(HuggingFace):
     def check_wrapped(self, stack: Stack, model: ModelShape | None, *, fsdp2: bool) -> None:
         """It leaves norms and embeddings in float32, but where its own file asks for FSDP, or adapters are trained.
 
-        loaders/model.py _configure_embedding_dtypes of 0.19.0 (executed: strategy-axolotl-bf16-fsdp1, -fsdp2).
+        loaders/model.py _configure_embedding_dtypes of 0.13.1 to 0.19.0 (executed with 0.19.0:
+        strategy-axolotl-bf16-fsdp1, -fsdp2).
         """
         if self.asks_for_fsdp or self.uses_lora:
             return
