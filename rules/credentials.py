@@ -16,7 +16,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import re
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     Written = Callable[[str], str]
 
@@ -120,6 +120,7 @@ SHAPES: tuple[tuple[str, tuple[str, ...], str], ...] = (
 )
 
 _SHORTEST = 7  # letters that no credential has, its marker with it
+_AT_ONCE = 1 << 16  # characters of a text whose words are taken apart together
 _MARKERS_BEFORE = (
     "earer",
     "EARER",
@@ -252,8 +253,23 @@ def _markers(text: str) -> set[str]:
     """The markers in a text: among its words that are long enough, which are nearly always a small part of it."""
     if len(text) <= _SHORTEST:
         return set()
+    if len(text) > _AT_ONCE:  # the words of a whole report take many times as much memory as it does
+        return {marker for piece in _pieces(text) for marker in _markers_of(piece)}
+    return _markers_of(text)
+
+
+def _markers_of(text: str) -> set[str]:
     long = " ".join([word for word in {*text.split()} if len(word) > _SHORTEST and not word.isalpha()])
     return {marker for marker in _MARKERS if marker in long} | {marker for marker in _MARKERS_BEFORE if marker in text}
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Whole lines of a text, as many as are looked at together: no marker holds a line break."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start + _AT_ONCE) + 1 or len(text)
+        yield text[start:end]
+        start = end
 
 
 def of_the_same_width(secret: str) -> str:

@@ -152,18 +152,22 @@ def unread_fp8_key(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[F
         yield Found(f"{key} is read by nothing", place=setting, label=label, fact=fact, fix=fix)
 
 
+_READ = tuple(FP8_KEYS)
+_WHAT_IS_READ = f"what is read: {', '.join(FP8_KEYS)}"  # one text, however many keys it is said of
+
+
 def _instead(accelerate: AccelerateConfig, name: str, setting: Setting) -> tuple[str, Fix | None]:
     """What is true of a key that nothing reads, and its fix."""
     from fp8check.rules.releases.similar import nearest, suggested  # few names are misspelt
 
-    meant = nearest(name, FP8_KEYS)
+    meant = nearest(name, _READ)
     if meant is not None:
         return _named(accelerate, setting, meant, f"it looks like a misspelling of {meant}", unsafe)
-    perhaps = suggested(name, FP8_KEYS)
+    perhaps = suggested(name, _READ)
     if perhaps is not None:
         return f"did you mean {perhaps}?", None
     fix = None if isinstance(setting.value, (dict, list)) and setting.value else safe(delete(setting))
-    return f"what is read: {', '.join(FP8_KEYS)}", fix
+    return _WHAT_IS_READ, fix
 
 
 def _named(

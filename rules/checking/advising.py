@@ -6,6 +6,7 @@ says what is true of it, or that a plan looks at the whole.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import islice
 
 from fp8check.rules.catalog import RULES
@@ -196,6 +197,7 @@ def _with_help(finding: Finding, proofs: _Proofs, words: Words) -> Finding:
     return finding._replace(help=_joined(what, finding.help))
 
 
+@lru_cache(maxsize=64)  # what is said of the many is one text
 def _joined(*parts: str) -> str:
     return "; ".join(part for part in parts if part)
 

@@ -55,7 +55,7 @@ def examine(
     findings = judged.findings
     suppressed: tuple[Suppressed, ...] = ()
     # Else nothing is suppressed, or required, and those rules have nothing to say.
-    if every or crashes or met or late_rules is not _LATE:
+    if every or crashes or met or (late_rules and late_rules is not _LATE):
         from fp8check.rules.suppression.suppressions import apply
 
         suppressions = apply(every, findings, _decided(early, judged) if every else (), today)
@@ -100,6 +100,8 @@ def _parted(rules: Sequence[Rule]) -> tuple[Sequence[Rule], Sequence[Rule]]:
     """The rules that run first, and those that look at what they said."""
     if rules is RULES:  # nearly always, and a service asks for every check
         return _EARLY, _LATE
+    if not any(rule.is_late for rule in rules):  # as in each try of a search for plans
+        return rules, ()
     return [rule for rule in rules if not rule.is_late], [rule for rule in rules if rule.is_late]
 
 

@@ -59,9 +59,9 @@ def cut(comment: Span) -> Edit:
 
 def safe(*edits: Edit) -> Fix:
     """A fix that says what was evidently meant, or removes what has no effect."""
-    return Fix(edits, safe=True)
+    return Fix(edits, True)  # not by name, which takes twice as long: a file may have thousands
 
 
 def unsafe(*edits: Edit) -> Fix:
     """A fix that changes what the run does: the user has to want it."""
-    return Fix(edits, safe=False)
+    return Fix(edits, False)

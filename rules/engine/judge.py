@@ -70,15 +70,12 @@ def _common(newest: Result, earlier: Result, outcome: Outcome, before: Outcome) 
     Args:
         before: the outcome with the earlier ones.
     """
-    places = {(finding.rule, finding.span) for finding in newest.findings} & {
-        (finding.rule, finding.span) for finding in earlier.findings
-    }
-    findings = tuple(finding for finding in newest.findings if (finding.rule, finding.span) in places)
+    findings, alone = _held_together(newest.findings, earlier.findings)
     open_ = {undecided.rule: undecided for undecided in (*newest.undecided, *earlier.undecided)}
     packages = ", ".join(sorted(outcome.stack.assumed)).replace("_", " ")
-    for found, there, other in ((newest, outcome, before), (earlier, before, outcome)):
-        for finding in found.findings:
-            if (finding.rule, finding.span) in places or finding.last_resort:
+    for lone, there, other in zip(alone, (outcome, before), (before, outcome), strict=True):
+        for finding in lone:
+            if finding.last_resort:
                 continue
             lacking = open_.get(finding.rule) or UndecidedRule(
                 finding.rule, f"the versions of {packages}", KNOWLEDGE["packages"]
@@ -88,6 +85,21 @@ def _common(newest: Result, earlier: Result, outcome: Outcome, before: Outcome) 
             open_[finding.rule] = lacking
     crashes = {failure.rule: failure for failure in (*newest.crashes, *earlier.crashes)}
     return Result(findings, tuple(open_[rule] for rule in sorted(open_)), tuple(crashes.values()))
+
+
+def _held_together(
+    newest: tuple[Finding, ...], earlier: tuple[Finding, ...]
+) -> tuple[tuple[Finding, ...], tuple[list[Finding], list[Finding]]]:
+    """What both found, as the first says it, and what either found alone. What one rule found at one place is one."""
+    if len(newest) == len(earlier) and all(
+        one.rule == other.rule and one.span == other.span
+        for one, other in zip(newest, earlier)  # noqa: B905  they are equally many
+    ):
+        return newest, ([], [])  # nearly always, and a file may have thousands
+    there, before = ({(finding.rule, finding.span) for finding in found} for found in (newest, earlier))
+    both = tuple([finding for finding in newest if (finding.rule, finding.span) in before])
+    lone = [finding for finding in newest if (finding.rule, finding.span) not in before]
+    return both, (lone, [finding for finding in earlier if (finding.rule, finding.span) not in there])
 
 
 def _depends(found: Finding, outcome: Outcome, other: Outcome) -> str:

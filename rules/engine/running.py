@@ -10,7 +10,7 @@ from fp8check.rules.trainers.registry import is_trainer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from fp8check.rules.edits.action import Action
     from fp8check.rules.edits.fix import Fix
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from fp8check.rules.reading import Span
     from fp8check.rules.settings.shell_lines import Line
     from fp8check.rules.trainers.run import Unread
+
+    # Rules with what is said of each without asking it; None of one that is asked.
+    _Applying = tuple[tuple[Rule, "UndecidedRule | None"], ...]
 
 
 class Finding(Record):
@@ -83,7 +86,7 @@ class Result(Record):
     crashes: tuple[Crash, ...]
 
 
-def run_rules(inputs: Inputs, rules: Iterable[Rule]) -> Result:
+def run_rules(inputs: Inputs, rules: Sequence[Rule]) -> Result:
     """Run the rules over one run. The order of findings is that of the files and lines."""
     findings: list[Finding] = []
     undecided: list[UndecidedRule] = []
@@ -95,15 +98,13 @@ def run_rules(inputs: Inputs, rules: Iterable[Rule]) -> Result:
     unseen = inputs.run.facts.unseen
     asks_more = concerns_fp8 and bool(unseen)
     unread: dict[str, Unread] = {file.input: file for file in inputs.run.unread}
-    for rule in rules:
-        if unread and (lacking := _lacking(rule, unread, there)) is not None:
-            undecided.append(UndecidedRule(rule.id, lacking.needs, lacking.command))
-            continue
-        if not rule.subjects <= there:
-            continue
-        if not rule.knowledge <= there:
-            if concerns_fp8:
-                undecided.append(_missing(rule, there, unseen))
+    if unread:
+        applying = tuple(_each_applying(rules, there, unread, unseen, concerns_fp8))
+    else:
+        applying = _applying(rules, there, unseen, concerns_fp8)
+    for rule, missing in applying:
+        if missing is not None:
+            undecided.append(missing)
             continue
         before = len(findings)
         try:
@@ -120,6 +121,37 @@ def run_rules(inputs: Inputs, rules: Iterable[Rule]) -> Result:
         except Exception as error:  # noqa: BLE001  a rule's fault is reported as such, and the other rules go on
             crashes.append(crash(rule.id, error))
     return Result(ordered(findings), tuple(undecided), tuple(crashes))
+
+
+_APPLYING: dict[tuple[int, frozenset[str], str, bool], tuple[Sequence[Rule], _Applying]] = {}
+_SETS = 64  # of inputs, for which it is kept: a check of many files has one or two, a search for plans a dozen
+
+
+def _applying(rules: Sequence[Rule], there: frozenset[str], unseen: str, concerns_fp8: bool) -> _Applying:
+    """Which of the rules apply to a run that has these inputs: the same for nearly all runs of a command."""
+    key = id(rules), there, unseen, concerns_fp8
+    kept = _APPLYING.get(key)
+    if kept is not None and kept[0] is rules:
+        return kept[1]
+    made = tuple(_each_applying(rules, there, {}, unseen, concerns_fp8))
+    if len(_APPLYING) >= _SETS:
+        _APPLYING.clear()
+    _APPLYING[key] = rules, made  # held, so that no other rules come to have its id
+    return made
+
+
+def _each_applying(
+    rules: Sequence[Rule], there: frozenset[str], unread: Mapping[str, Unread], unseen: str, concerns_fp8: bool
+) -> Iterator[tuple[Rule, UndecidedRule | None]]:
+    for rule in rules:
+        if unread and (lacking := _lacking(rule, unread, there)) is not None:
+            yield rule, UndecidedRule(rule.id, lacking.needs, lacking.command)
+        elif not rule.subjects <= there:
+            continue
+        elif rule.knowledge <= there:
+            yield rule, None
+        elif concerns_fp8:
+            yield rule, _missing(rule, there, unseen)
 
 
 def _missing(rule: Rule, there: Collection[str], unseen: str) -> UndecidedRule:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.outcome import recipe
+from fp8check.rules.outcome import processes, recipe
 from fp8check.rules.outcome.launcher import PRECISIONS
 from fp8check.rules.record import Record
 from fp8check.rules.releases.accelerate_enums import BACKENDS, DYNAMO_BACKENDS
@@ -99,7 +99,7 @@ def construct(run: Run, stack: Stack, started: Started, arguments: AcceleratorAr
     if argument is not None and argument.value not in PRECISIONS:
         text = f"Unknown mixed_precision mode: {argument.value}. Choose between {list(PRECISIONS)}"
         raise PredictedError("unknown-precision", "accelerator", "ValueError", text, (argument,))
-    _check_deepspeed(run, environment, kind)
+    _check_deepspeed(run, stack, environment, kind)
     _check_accumulation(run, kind)
     _check_twice(run)
     _check_dynamo(run, environment)
@@ -196,7 +196,7 @@ def _check_twice(run: Run) -> None:
         raise PredictedError("handler-twice", "accelerator", "ValueError", text, (place,))
 
 
-def _check_deepspeed(run: Run, environment: Environment, kind: DistributedType) -> None:
+def _check_deepspeed(run: Run, stack: Stack, environment: Environment, kind: DistributedType) -> None:
     """DeepSpeedPlugin.__post_init__: a DeepSpeed file beside other settings in the Accelerate file."""
     if kind != "DEEPSPEED":
         return
@@ -204,8 +204,8 @@ def _check_deepspeed(run: Run, environment: Environment, kind: DistributedType) 
     if config is None:
         return
     backend = environment.get("ACCELERATE_FP8_BACKEND")
-    stage = config.zero_stage
-    if backend is not None and backend.value == "MSAMP" and stage is not None and stage.value == 3:
+    stage = processes.launched_stage(run, stack)
+    if backend is not None and backend.value == "MSAMP" and stage is not None and str(stage.value) == "3":
         text = "MS-AMP is not supported for ZeRO Stage 3. Please use ZeRO Stage 0, 1, or 2 instead."
         raise PredictedError("msamp-with-zero3", "accelerator", "NotImplementedError", text, (stage, backend))
     if run.launch.flag("mixed_precision") is not None or config.mixed_precision is None:

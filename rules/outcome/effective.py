@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Answer = TypeVar("Answer")
 
 # What only repeats other values of the trace.
-_FOR_CODE = ("precision flag", "processes of all machines")
+_FOR_CODE = ("precision flag", "processes of all machines", "ZeRO stage")
 
 # How each value is worked out, by its name for people.
 _WAYS: dict[str, Callable[[Run, Stack], Setting | None]] = {
@@ -35,6 +35,7 @@ _WAYS: dict[str, Callable[[Run, Stack], Setting | None]] = {
     "micro-batch": lambda run, _stack: run.training.size("micro_batch"),
     "processes": lambda run, _stack: processes.processes_here(run),
     "processes of all machines": lambda run, _stack: processes.everywhere(run),
+    "ZeRO stage": processes.zero_stage,
     "weights": lambda run, stack: run.training.weights(stack, run.model),
 }
 
@@ -103,6 +104,11 @@ class Effective:
     def processes(self) -> Setting | None:
         """Training processes on one machine."""
         return self._known("processes")
+
+    @property
+    def zero_stage(self) -> Setting | None:
+        """DeepSpeed's ZeRO stage, where the run is DeepSpeed's; None where nothing says one."""
+        return self._known("ZeRO stage")
 
     @property
     def weights(self) -> Setting | None:

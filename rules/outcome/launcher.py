@@ -406,7 +406,8 @@ def _export_fp8(
 
 
 def _put(environment: Environment, variable: str, setting: Setting, text: str) -> None:
-    environment[variable] = setting._replace(value=text).over(environment.get(variable))
+    exported = setting if setting.value is text else setting._replace(value=text)  # most are texts already
+    environment[variable] = exported.over(environment.get(variable))
 
 
 def _fp8_arguments(run: Run, config: AccelerateConfig | None, stack: Stack) -> dict[str, Setting]:

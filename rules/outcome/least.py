@@ -117,7 +117,7 @@ def spread_of(run: Run, kind: DistributedType | None, effective: Effective) -> S
         return step._replace(strategy="ddp")
     if kind == "FSDP":
         return _fsdp(run, step)
-    return _zero(run, step) if kind == "DEEPSPEED" else None
+    return _zero(run, step, effective) if kind == "DEEPSPEED" else None
 
 
 def _fsdp(run: Run, step: Step) -> Step | None:
@@ -134,15 +134,15 @@ def _fsdp(run: Run, step: Step) -> Step | None:
     return step._replace(strategy=strategy, reshards=reshards, offload=offload, checkpointing=again)
 
 
-def _zero(run: Run, step: Step) -> Step | None:
+def _zero(run: Run, step: Step, effective: Effective) -> Step | None:
     """A ZeRO stage, with the buffers of DeepSpeed's own file, or with its defaults."""
     config = run.deepspeed if run.deepspeed is not None else run.config_read
     if config is None or run.model is None:
         return None
-    written, offload = config.zero_stage, config.offload
-    stages: dict[object, Strategy] = {1: "zero1", 2: "zero2", 3: "zero3"}
+    written, offload = effective.zero_stage, config.offload
+    stages: dict[str, Strategy] = {"1": "zero1", "2": "zero2", "3": "zero3"}
     default = 0 if config is run.deepspeed else 2  # utils/dataclasses.py DeepSpeedPlugin
-    stage = stages.get(default if written is None else written.value)
+    stage = stages.get(str(default if written is None else written.value))
     if stage is None or offload is None:
         return None
     zero = Zero() if run.deepspeed is None else _buffers(run.deepspeed, run.model.hidden)

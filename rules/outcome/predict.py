@@ -259,7 +259,7 @@ def _to_accelerator(
         beside.check_trainer(run, stack)
     else:
         beside.check_own_loading(run, stack)
-    training.check_distribution(started.kind, run.launch, run.config_read)
+    training.check_distribution(started.kind, run.launch, run.config_read, processes.launched_stage(run, stack))
     if started.kind == "FSDP":
         training.check_fsdp(stack, run.fsdp_checkpointing)
     training.check_model(stack, run.model)

@@ -184,7 +184,7 @@ def _transformer_engine(
             "a parameter of the optimizer, emptied for FSDP2",
             (state.backend,),
         )
-    _check_gathered(run, state)
+    _check_gathered(run, stack, state)
     prepared = Prepared(layers.te_coverage(run, stack.version("transformers")[0]))
     yield prepared
     if state.is_fsdp2:  # accelerator.py _prepare_fsdp2 of every release has no apply_fp8_autowrap
@@ -202,15 +202,14 @@ def _find_te(stack: Stack, state: Accelerator) -> None:
         raise PredictedError("te-not-found", "prepare", "ImportError", text, (state.backend,))
 
 
-def _check_gathered(run: Run, state: Accelerator) -> None:
+def _check_gathered(run: Run, stack: Stack, state: Accelerator) -> None:
     """ZeRO-3 without zero3_init_flag: Accelerate gathers no weight to copy it, and a part of one has another shape.
 
     accelerate 1.15.0 utils/operations.py GatheredParameters. Executed with LLaMA-Factory 0.9.5, which trains with the
     flag: docs/evidence/beyond-cpu.jsonl, llamafactory-te-zero-3 and llamafactory-te-zero-3-init.
     """
-    written = (
-        run.zero3_init if run.training.loads_in_shards and processes.is_zero3(run, state.distributed_type) else None
-    )
+    in_shards = run.training.loads_in_shards and processes.is_zero3(run, stack, state.distributed_type)
+    written = run.zero3_init if in_shards else None
     if written is None or str(written.value).lower() != "false":
         return
     columns = "the width" if run.model is None or not run.model.block else f"{run.model.block[0].in_features}"

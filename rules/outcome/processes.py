@@ -6,6 +6,7 @@ Models accelerate/commands/launch.py (0.34.0 to 1.15.0), torchrun, DeepSpeed's l
 from __future__ import annotations
 
 from fp8check.rules.releases.accelerate_enums import DISTRIBUTED_TYPES
+from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.settings.values import Origin, Setting, Undecided, taken, whole_number
 from fp8check.rules.trainers.registry import launched_by_itself, of_program
@@ -14,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.releases.accelerate_enums import DistributedType
     from fp8check.rules.releases.errors import Stage
+    from fp8check.rules.releases.stack import Stack
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.launch import Launch
     from fp8check.rules.trainers.run import Run
@@ -63,12 +65,24 @@ def on_gpus(run: Run) -> bool:
     return run.launch.tool != "accelerate" or kind_of(run, run.config_read)[0] in _ON_GPUS
 
 
-def is_zero3(run: Run, kind: DistributedType | None) -> bool:
-    """Whether DeepSpeed holds the weights in shards, by its own file or the Accelerate file."""
-    config = run.deepspeed if run.deepspeed is not None else run.config_read
-    if kind != "DEEPSPEED" or config is None:
-        return False
-    return config.zero_stage is not None and config.zero_stage.value == 3
+def is_zero3(run: Run, stack: Stack, kind: DistributedType | None) -> bool:
+    """Whether DeepSpeed holds the weights in shards."""
+    stage = zero_stage(run, stack) if kind == "DEEPSPEED" else None
+    return stage is not None and str(stage.value) == "3"
+
+
+def zero_stage(run: Run, stack: Stack) -> Setting | None:
+    """The ZeRO stage: of DeepSpeed's own file, else what the launcher hands on; None where neither says one."""
+    return launched_stage(run, stack) if run.deepspeed is None else run.deepspeed.zero_stage
+
+
+def launched_stage(run: Run, stack: Stack) -> Setting | None:
+    """The ZeRO stage that `accelerate launch` hands on, of its flag or of the Accelerate file (commands/launch.py)."""
+    flag, config = run.launch.setting("zero_stage"), run.config_read
+    written = None if config is None else config.zero_stage
+    if flag is None or written is None:
+        return flag or written
+    return written.over(flag) if stack.does(Accelerate.CONFIG_BEATS_FLAGS) else flag.over(written)
 
 
 def check_gpus(run: Run, stage: Stage) -> None:

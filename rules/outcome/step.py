@@ -114,7 +114,7 @@ def _check_head(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) 
     if fused is None or (model is not None and (model.head.bias or model.head.name in prepared.coverage.left)):
         return
     if processes.is_zero3(
-        run, state.distributed_type
+        run, stack, state.distributed_type
     ):  # trl trainer/utils.py maybe_gather_lm_head_ctx asks each parameter for its status
         text = "'Tensor' object has no attribute 'ds_status'"
         raise PredictedError("bias-of-head", "step", "AttributeError", text, (fused, state.backend))

@@ -52,10 +52,12 @@ class Span:
         return (self.file, self.line, self.column, self.end_line, self.end_column, self.start, self.end)
 
     def __eq__(self, other: object) -> bool:
+        if other is self:
+            return True
         return self._fields() == other._fields() if isinstance(other, Span) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self._fields())
+        return hash((self.file, self.line, self.column, self.end))
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"

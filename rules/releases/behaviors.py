@@ -30,6 +30,7 @@ class Accelerate:
     FP8_CONFIG_BEATS_FLAGS = Behavior(
         "accelerate", (1, 4), (1, 5), "commands/launch.py _validate_launch_command: plain setattr"
     )
+    CONFIG_BEATS_FLAGS = Behavior("accelerate", _ALWAYS, (1, 5), "commands/launch.py _validate_launch_command: setattr")
     LAUNCHER_DEFAULTS_TO_E4M3 = Behavior("accelerate", _ALWAYS, (1, 8, 1), "commands/launch.py --fp8_format default")
     LAUNCHER_OFFERS_E5M2 = Behavior("accelerate", (1, 8, 1), _STILL, "commands/launch.py --fp8_format choices")
     LAUNCHER_OFFERS_AO = Behavior("accelerate", (1, 13), _STILL, "commands/launch.py --fp8_backend choices")

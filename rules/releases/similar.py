@@ -10,7 +10,7 @@ from functools import lru_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
 _FAR = 9
 _MOST = 2  # mistakes in a name
@@ -21,11 +21,17 @@ _LONG = 7  # letters: a word of so many may have two mistakes
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The one name that was evidently meant; None where there is none, or more than one."""
-    return _nearest(name, tuple(names)) if len(name) <= _LONGEST else None
+    return _compared(name, tuple(names))[0] if len(name) <= _LONGEST else None
 
 
-@lru_cache(maxsize=32_768)  # as many as a file can have; rules ask twice, and a run is judged with two sets of releases
-def _nearest(name: str, names: tuple[str, ...]) -> str | None:
+def suggested(name: str, names: Iterable[str]) -> str | None:
+    """The name that was evidently meant, or the one that has all words of this one: a question, nothing to act upon."""
+    return _compared(name, tuple(names))[1] if len(name) <= _LONGEST else None
+
+
+@lru_cache(maxsize=32_768)  # as many as a file can have; rules ask twice, and explain judges a run a dozen times
+def _compared(name: str, names: tuple[str, ...]) -> tuple[str | None, str | None]:
+    """What was evidently meant, and what is suggested."""
     words = _words(name)
     by_words, by_letters = _known(names)
     found = [(_distance(words, theirs), other) for theirs, other in by_words.get(len(words), ())]
@@ -36,21 +42,14 @@ def _nearest(name: str, names: tuple[str, ...]) -> str | None:
             least, best = distance, other
         elif distance == least:
             best = ""
-    return best or None
+    if best:
+        return best, best
+    return None, _longer(set(words), by_words) if len(words) > 1 else None
 
 
-def suggested(name: str, names: Iterable[str]) -> str | None:
-    """The name that was evidently meant, or the one that has all words of this one: a question, nothing to act upon."""
-    return _suggested(name, tuple(names)) if len(name) <= _LONGEST else None
-
-
-@lru_cache(maxsize=32_768)  # as of _nearest; explain judges a run a dozen times
-def _suggested(name: str, names: tuple[str, ...]) -> str | None:
-    near = _nearest(name, names)
-    words = set(_words(name))
-    if near is not None or len(words) < 2:
-        return near
-    longer = [other for known in _known(names)[0].values() for theirs, other in known if words < set(theirs)]
+def _longer(words: set[str], by_words: Mapping[int, Sequence[tuple[list[str], str]]]) -> str | None:
+    """The one name that has all of these words, and more."""
+    longer = [other for known in by_words.values() for theirs, other in known if words < set(theirs)]
     return longer[0] if len(longer) == 1 else None
 
 

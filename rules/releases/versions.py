@@ -87,11 +87,13 @@ def parsed(text: str | None) -> Version | None:
         return None
 
 
+@lru_cache(maxsize=4096)  # a run asks hundreds of times, with the same few releases; the next run asks the same
 def at_least(version: Version, *numbers: int) -> bool:
     """Whether `version` is that release or newer; 1.9 and 1.9.0 are the same release."""
     return _padded(version) >= _padded(numbers)
 
 
+@lru_cache(maxsize=4096)
 def between(version: Version, low: tuple[int, ...], high: tuple[int, ...]) -> bool:
     """Whether low <= version < high."""
     return _padded(low) <= _padded(version) < _padded(high)

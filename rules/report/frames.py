@@ -97,7 +97,9 @@ def _window(line: str, start: int, end: int, room: int) -> tuple[str, int, int]:
         room: the columns that there are.
     """
     first, last = 0, len(line)
-    if len(line) > room or cells(shown(line)) > room:
+    if last <= room and _takes_its_length(line):
+        return line, min(start, last), max(1, min(end, last) - start)
+    if last > room or cells(shown(line)) > room:
         inner = room - 2 * len(CUT) - 2
         if start > inner or cells(shown(line[: min(end, inner + 1)])) > inner:
             wanted = min(cells(shown(line[start : min(end, start + inner)])), inner)

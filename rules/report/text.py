@@ -35,10 +35,12 @@ def _run(report: Report, sources: Sources, look: Look) -> str:
         from fp8check.rules.report.frames import Lines, frame  # a clean run has no use for them
 
         split = Lines(sources)
-        for finding in _assumed_first(found):
-            lines.extend((_headline(finding, style), *frame(finding, split, style), ""))
+        # One text a finding, and an empty line behind it: a file may have thousands, of seven lines each.
+        lines.extend(
+            ["\n".join((_headline(one, style), *frame(one, split, style), "")) for one in _assumed_first(found)]
+        )
     if look.quiet:
-        del lines[-1:]  # the empty line behind the last finding
+        lines[-1:] = [last.removesuffix("\n") for last in lines[-1:]]  # but not behind the last
     else:
         lines.extend(_summary(report, style))
         lines.extend((_totals(report, style), *undecided(report, style, verbose=look.verbose)))

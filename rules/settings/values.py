@@ -214,10 +214,12 @@ class Section:
 
     def get(self, name: str) -> Setting | None:
         """The setting of that name; None where the section does not have the key (a null is a Setting of None)."""
-        if name not in self._made:
+        try:
+            return self._made[name]
+        except KeyError:
             own, above = self._written(name), self._over.get(name)
-            self._made[name] = own if above is None else above.over(own)
-        return self._made[name]
+            made = self._made[name] = own if above is None else above.over(own)
+            return made
 
     def _written(self, name: str) -> Setting | None:
         if self._node is None:

@@ -322,16 +322,15 @@ class Axolotl(HuggingFace):
         version = self.value("fsdp_version", config.value("fsdp_version", config.value("version")))
         return (2 if str(version) == "2" and stack.does(behaviors.Accelerate.HAS_FSDP2) else 1), variables
 
-    def check_distribution(self, kind: DistributedType, launch: Launch, config: AccelerateConfig | None) -> None:
+    def check_distribution(
+        self, kind: DistributedType, launch: Launch, config: AccelerateConfig | None, stage: Setting | None
+    ) -> None:
         """It hands no `fsdp` to TrainingArguments, and has a configuration of its own for ZeRO-3: `deepspeed` alone.
 
         loaders/model.py _configure_zero3_memory_efficient_loading of 0.13.1 to 0.19.0 asks for the stage that
         Accelerate was given, and opens the file of `deepspeed` then: None (executed: strategy-axolotl-te-zero3).
         """
-        if kind != "DEEPSPEED" or self.deepspeed is not None or config is None:
-            return
-        stage = launch.setting("zero_stage") or config.zero_stage
-        if stage is not None and str(stage.value) == "3":
+        if kind == "DEEPSPEED" and self.deepspeed is None and stage is not None and str(stage.value) == "3":
             text = "stat: path should be string, bytes, os.PathLike or integer, not NoneType"
             raise PredictedError("axolotl-zero3-without-its-file", "arguments", "TypeError", text, (stage,))
 

@@ -348,7 +348,9 @@ class HuggingFace(Training):
             return (2 if stack.does(behaviors.Transformers.FSDP2_BY_DEFAULT) else 1), variables
         return (2 if str(written) == "2" else 1), variables
 
-    def check_distribution(self, kind: DistributedType, launch: Launch, config: AccelerateConfig | None) -> None:
+    def check_distribution(
+        self, kind: DistributedType, launch: Launch, config: AccelerateConfig | None, stage: Setting | None
+    ) -> None:
         """Trainer wants a distributed process for `fsdp` (trainer.py __init__, ParallelMode, 4.45 to 5.23).
 
         Said only where a file names the kind of distribution; without one, the launcher counts the GPUs.

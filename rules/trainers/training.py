@@ -503,8 +503,13 @@ class Training:
         """The training process as Accelerator finds it distributed: the file counts on top of the launch."""
         return started
 
-    def check_distribution(self, kind: DistributedType, launch: Launch, config: AccelerateConfig | None) -> None:
+    def check_distribution(
+        self, kind: DistributedType, launch: Launch, config: AccelerateConfig | None, stage: Setting | None
+    ) -> None:
         """What the trainer refuses of the distribution, once there is an Accelerator.
+
+        Args:
+            stage: the ZeRO stage that the launcher hands on.
 
         Raises:
             PredictedError: it refuses.

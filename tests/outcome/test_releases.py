@@ -119,6 +119,16 @@ ROWS = [
         v1_5_2="HYBRID",
     ),
     row(
+        Accelerate.CONFIG_BEATS_FLAGS,
+        {
+            "accelerate": f"{DEEPSPEED}fp8_config:\n  backend: MSAMP\n{TEXT}",
+            "launch": f"{FILE} --zero_stage 3 train.py",
+            "stack": {**BASE, "deepspeed": "0.19.8", "msamp": "0.4.0"},
+        },
+        v1_4_0="bf16 None none",
+        v1_5_2="NotImplementedError (accelerator)",
+    ),
+    row(
         Accelerate.LAUNCHER_DEFAULTS_TO_E4M3,
         {"accelerate": f"{DDP}{TE}", "script": script("fp8", "TERecipeKwargs()")},
         v1_8_0="fp8 TE all E4M3 1024 max",

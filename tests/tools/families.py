@@ -91,6 +91,10 @@ def run(training: str = TRAINING, accelerate: str = ACCELERATE, options: Sequenc
     return Case({"train.yaml": training.encode(), "accel.yaml": accelerate.encode()}, options=options)
 
 
+# Two files of which a check has nothing to say.
+QUIET = run("per_device_train_batch_size: 8\nbf16: true\n", "distributed_type: 'NO'\nmixed_precision: bf16\n")
+
+
 def lines(count: int, line: str) -> str:
     """That many lines; {} is their number."""
     return "".join(line.replace("{}", str(number)) for number in range(count))
