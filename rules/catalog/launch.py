@@ -16,6 +16,7 @@ from fp8check.rules.settings.edits import move, rename, replace
 from fp8check.rules.settings.launch import INTEGERS, LAUNCHER_FLAGS, LAUNCHERS, REALS
 from fp8check.rules.trainers.huggingface import ARGUMENTS, TELLING
 from fp8check.rules.trainers.registry import PROGRAMS, launched_by_itself, of_program, starter
+from fp8check.rules.trainers.training import CONFIGURATIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -246,7 +247,7 @@ def lower_case_flag(launch: Launch, outcome: Outcome, requested: Requested) -> I
     'llamafactory 0.9.3..0.9.5 launcher.py "__main__": run as a module it trains, without a launcher of its own',
     claims=("ends",),
 )
-def command_is_no_script(launch: Launch, run: Run) -> Iterator[Found]:
+def command_is_no_script(launch: Launch, run: Run, outcome: Outcome) -> Iterator[Found]:
     """`accelerate launch llamafactory-cli train ...`: the launcher runs a command as if it were a Python file.
 
     Why it hurts: python looks for a file of that name here, and does not find it. Where a configuration stands in the
@@ -258,13 +259,17 @@ def command_is_no_script(launch: Launch, run: Run) -> Iterator[Found]:
     Write instead: `accelerate launch --config_file accel.yaml -m llamafactory.launcher cfg.yaml`.
     """
     name, trainer = launch.script, of_program(launch.script)
+    error = outcome.error_of("command-is-no-script") if launch.by_module else None
+    if error is not None:
+        yield Found(f"{launch.by_module} is no module that Python runs", label=f"{error.type}: {error.message}")
+        return
     word = run.training.instead_of_script(launch, run.facts)
     if word is not None:
         flag = run.training.file_flag
         yield Found(
             f"{launch.through} does not read {word}",
             label=f"it is handed on to accelerate launch, which runs `python {word}`",
-            fact=f"{flag} {word} is read",
+            fact=f"{flag} {word} is read" if word.endswith(CONFIGURATIONS) else "",
         )
         return
     if launch.tool == "python" or launch.through is not None or launch.flag("no_python"):

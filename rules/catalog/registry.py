@@ -48,6 +48,7 @@ _FUNCTIONS = (
     variables.te_variable_not_read,
     variables.te_variable_of_other_parts,
     variables.te_variable_is_no_number,
+    variables.accelerate_variable_refused,
     variables.unfused_fp8_update,
     precision.release_converts_nothing,
     precision.handler_without_precision,

@@ -419,6 +419,40 @@ def te_variable_is_no_number(variables: Mapping[str, str], outcome: Outcome) -> 
 
 
 @rule(
+    "FP125",
+    "accelerate-variable-refused",
+    ERROR,
+    'accelerate 0.34.0..1.15.0 state.py "parse_flag_from_env(" "ACCELERATE_DEBUG_MODE" "ACCELERATE_CPU_AFFINITY"',
+    'accelerate 0.34.0..1.15.0 accelerator.py "ACCELERATE_GRADIENT_ACCUMULATION_STEPS": int() of it',
+    "ran accelerate 1.15.0 [command fifth-script-steps-two]: ValueError: invalid literal for int()",
+    "ran accelerate 1.15.0 [command fifth-trainer-debug-foo]: ValueError: invalid truth value foo",
+    "ran accelerate 1.15.0 [command fifth-script-rank-0]: ValueError: RANK expected, but not set",
+    claims=("ends",),
+)
+def accelerate_variable_refused(variables: Mapping[str, str], outcome: Outcome) -> Iterator[Found]:
+    """A variable that Accelerate reads of the shell ends the run: a leftover of another one, as a rule.
+
+    Why it hurts: Accelerator() makes a number of ACCELERATE_GRADIENT_ACCUMULATION_STEPS, takes ACCELERATE_DEBUG_MODE,
+    ACCELERATE_CPU_AFFINITY and ACCELERATE_USE_CPU for true or false, wants DeepSpeed or Megatron-LM where
+    ACCELERATE_USE_DEEPSPEED or ACCELERATE_USE_MEGATRON_LM is true, and takes a process with LOCAL_RANK for one of
+    several, of which RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT have to tell.
+
+    Example: `export LOCAL_RANK=0` and `python train.py`.
+
+    Write instead: `unset LOCAL_RANK`.
+    """
+    error = outcome.error_of("variable-refused")
+    name = error.because[0].origin.variable if error is not None else None
+    if error is None or name is None:
+        return
+    yield Found(
+        f"{name}={variables.get(name, '')} ends the run",
+        label=f"{error.type}: {error.message}",
+        action=unset(name),
+    )
+
+
+@rule(
     "FP124",
     "unfused-fp8-update",
     WARNING,

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from fp8check.rules.suppression.examined import Examined
 
 JUDGED = 40  # runs that are judged at most for the helps of one check: some 50 ms
-OF_MANY = 100  # of one of more files than are kept in memory
+OF_MANY = 60  # of one of more files than are kept in memory: not twice as many at once as of one that is
 # What counts as one run more, for to edit and judge it takes as long: characters of files and command, of a script that
 # the command starts, findings of a report, variables of the environment.
 A_RUN_MORE = 1_000

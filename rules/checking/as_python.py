@@ -21,6 +21,9 @@ def refused(name: str, given: Sequence[Document], *, follow: bool) -> Refused | 
     """The exception of `python NAME`; None where the file cannot be read, or Python may come to its end."""
     text = next((document.loaded().text for document in given if document.path == name), None)
     if text is None and follow:
+        if not files.is_there(name):
+            text_of_error = f"[Errno 2] No such file or directory: {name!r}"
+            return Refused("FileNotFoundError", text_of_error, Setting(name, Origin(flag=name)))
         try:
             text = files.read(name, MAX_BYTES).decode()
         except (Unreadable, UnicodeDecodeError):

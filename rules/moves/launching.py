@@ -8,6 +8,7 @@ from fp8check.rules.moves.wording import rewritten
 from fp8check.rules.settings.launch import HERE, LAUNCHERS
 from fp8check.rules.settings.script import in_script
 from fp8check.rules.trainers.registry import PROGRAMS
+from fp8check.rules.trainers.training import CONFIGURATIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -229,10 +230,13 @@ def words_gone(site: Site) -> Iterator[Action]:
 
 
 def file_told(site: Site) -> Iterator[Action]:
-    """A file that the trainer's command takes by a flag alone, behind that flag."""
+    """A file that the trainer's command takes by a flag alone, behind that flag; any other word out of the command."""
     run, command = site.run, site.command
     word, flag = run.training.instead_of_script(run.launch, run.facts), run.training.file_flag
     if word is None or flag is None or command is None or f" {command} ".count(f" {word} ") != 1:
+        return
+    if not word.endswith(CONFIGURATIONS):
+        yield Action(site.why, launch=without_word(command, word))
         return
     yield Action(site.why, launch=f" {command} ".replace(f" {word} ", f" {flag} {word} ").strip())
 

@@ -118,6 +118,9 @@ def _check_script(run: Run) -> None:
         )
     if word is None:
         return
+    if word.endswith(".py"):
+        what = f"{launch.through} hands {word} on to accelerate launch, which runs it instead of its own script"
+        raise Undecided(what, f"the command without {word}")
     refused, because = run.refused.get("script"), (Setting(word, Origin(flag=word)),)
     if refused is not None:
         raise PredictedError("command-is-no-script", "arguments", refused.type, refused.message, because)

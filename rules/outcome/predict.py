@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     from fp8check.rules.trainers.data import AcceleratorArguments, Started
     from fp8check.rules.trainers.run import Run
 
+# What Accelerate reads of the shell beside its precision and its recipe (shell_variables.py).
+READ_OF_SHELL = frozenset(
+    (
+        *("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "ACCELERATE_USE_DEEPSPEED", "ACCELERATE_USE_MEGATRON_LM"),
+        *("ACCELERATE_USE_CPU", "ACCELERATE_DEBUG_MODE", "ACCELERATE_CPU_AFFINITY", "LOCAL_RANK", *processes.SIZES),
+    )
+)
+
 
 class Outcome(Record):
     """What will really happen.
@@ -241,6 +249,12 @@ def _to_arguments(outcome: Outcome) -> Generator[Outcome, None, tuple[Outcome, S
             training.check_given(stack, run.launch, run.script)
         beside.check_loading(run, stack)
     started = training.distribute(stack, launched._replace(environment=handed.environment))
+    if not READ_OF_SHELL.isdisjoint(started.environment):
+        from fp8check.rules.outcome import shell_variables  # few shells have any
+
+        if training.is_huggingface:
+            shell_variables.check_arguments(run, stack, started)
+        shell_variables.check_plugins(run, stack, started, launched=launched.kind == "DEEPSPEED")
     started = _by_variable(_by_objects(run, stack, started))
     yield (outcome := outcome._replace(environment=started.environment, accelerator_arguments=handed.arguments))
     return outcome, launched, started, handed.arguments
@@ -253,7 +267,14 @@ def _to_accelerator(
     run, stack, training = outcome.run, outcome.stack, outcome.run.training
     if training.meets_early:
         processes.check_gpus(run, "trainer")
+    reads_shell = not training.is_huggingface and not READ_OF_SHELL.isdisjoint(started.environment)
+    if reads_shell:  # else its arguments have made the state
+        from fp8check.rules.outcome import shell_variables  # as above
+
+        shell_variables.check_state(run, stack, started)
     state = accelerator.construct(run, stack, started, arguments)
+    if reads_shell:
+        shell_variables.check_steps(run, started.environment)
     yield (outcome := outcome._replace(accelerator=state))
     if training.is_huggingface:
         beside.check_trainer(run, stack)

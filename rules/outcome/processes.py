@@ -149,23 +149,19 @@ def spread(run: Run) -> tuple[DistributedType, Undecided | None]:
 
 
 # What Accelerate and torch read of a process that is one of several.
-_RANKS = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+RANKS = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+# How many processes there are (get_int_from_env: the first that holds a number).
+SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE", "WORLD_SIZE")
 
 
 def _is_ranked(run: Run) -> bool:
-    """Whether the shell has the variable by which Accelerate takes a process for one of several (state.py).
+    """Whether the shell has the variables by which Accelerate takes a process for one of several (state.py).
 
-    Raises:
-        Undecided: it has that one, and not the others that belong to it.
+    Where it has LOCAL_RANK alone, the run ends once its state is made (shell_variables.py).
     """
     variables = run.facts.variables or {}
     rank = variables.get("LOCAL_RANK")
-    if rank is None or whole_number(rank) == -1:
-        return False
-    missing = [name for name in _RANKS if name not in variables]
-    if missing:
-        raise Undecided(f"LOCAL_RANK is set, and {missing[0]} is not", "variables")
-    return True
+    return rank is not None and whole_number(rank) not in (None, -1) and all(name in variables for name in RANKS)
 
 
 def doubled(run: Run) -> tuple[str, str] | None:

@@ -50,6 +50,7 @@ class Accelerate:
     # utils/imports.py
     TORCHAO_COUNTS_AS_FP8_LIBRARY = Behavior("accelerate", (1, 4), _STILL, "utils/imports.py is_fp8_available")
     # state.py
+    COUNTS_BY_SIZE_ALONE = Behavior("accelerate", _ALWAYS, (1, 13), "state.py _prepare_backend: WORLD_SIZE above 1")
     CAPABILITY_NEEDS_GPU = Behavior("accelerate", _ALWAYS, (1, 5), "utils/environment.py check_fp8_capability")
     DEEPSPEED_KEEPS_FP8 = Behavior("accelerate", (1, 11), _STILL, "state.py AcceleratorState.__init__")
     # accelerator.py
@@ -212,6 +213,7 @@ class Trl:
     LOADS_FLOAT32 = Behavior("trl", (0, 27), _STILL, "trainer/model_config.py dtype")
     # cli.py to 0.28, cli/commands/ from 0.29 on: 0.12.2 to 0.18.2, 0.21.0 to 0.29.0, 1.0.0 to 1.9.0 and 1.16.0 compared
     TAKES_LAUNCHER_FLAGS = Behavior("trl", (0, 18), _STILL, "cli.py main: return_remaining_strings; before parse_args")
+    COMMAND_IS_A_FOLDER = Behavior("trl", (0, 29), _STILL, "cli/main.py, cli/__init__.py; cli.py before")
     # scripts/sft.py and dpo.py of 0.24.0, 0.25.0, 0.28.0, 0.29.0, 1.0.0, 1.4.0 and 1.16.0 compared
     SCRIPTS_REFUSE_WORDS = Behavior(
         "trl", (1,), _STILL, "scripts/sft.py: fail_with_unknown_args=False; before return_remaining_strings"

@@ -83,6 +83,7 @@ if TYPE_CHECKING:
         "wrong-keyword",
         "handler-twice",
         "accumulation-no-number",
+        "variable-refused",
         "accumulation-twice",
         "script-refuses-words",
         "mesh-not-whole",

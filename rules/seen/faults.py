@@ -30,7 +30,7 @@ class Fault(Record):
 # The first that fits is taken, so the more particular come first: pattern of the message, cause, fix. {1} is its group.
 _FAULTS: tuple[tuple[str, str, str], ...] = (
     (
-        r"(libcudnn[\w.]*): undefined symbol",
+        r"(?<![\w.])(libcudnn[\w.]*): undefined symbol",
         "two releases of cuDNN are mixed ({1} comes from one, what loads it from another)",
         CUDNN_PATH,
     ),

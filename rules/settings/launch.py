@@ -311,6 +311,7 @@ class Launch(Record):
         rewritten: the files of the command that its script writes or changes before it, each with why what is in it
             is not known.
         modules_in: the folders in which a module may lie that it is told to run, the working folder first.
+        by_module: the module that was run for the trainer's command: `python -m trl.cli`; "" where none was.
     """
 
     tool: str
@@ -328,6 +329,7 @@ class Launch(Record):
     line: Line | None = None
     rewritten: Mapping[str, str] = {}
     modules_in: tuple[str, ...] = ("",)
+    by_module: str = ""
 
     def changed(self, path: str) -> str:
         """Why it is not known what is in a file by the time that this starts; "" where it is what is there now."""

@@ -144,7 +144,7 @@ def _started(words: Sequence[str], trainer: type[Training] | None, depth: int = 
     launch = started_by(program, rest) if own is None else own.launch(program, rest)
     command = BY_MODULE.get(launch.script or "") if launch.as_module else None
     if command is not None:
-        return of_command(command, launch.arguments)
+        return of_command(command, launch.arguments)._replace(by_module=launch.script)
     inner = _command_of(launch)
     if inner is None:
         return launch

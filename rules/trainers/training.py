@@ -42,6 +42,9 @@ def number_of(setting: Setting | None) -> int | None:
     return setting.value if isinstance(setting.value, int) else None
 
 
+CONFIGURATIONS = (".yaml", ".yml", ".json")  # endings of files of which a command is taken to mean one
+
+
 class Training:
     """A training configuration as its trainer sees it.
 

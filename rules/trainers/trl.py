@@ -11,6 +11,7 @@ from fp8check.rules.settings.script import LOADER, PLACES
 from fp8check.rules.settings.values import Origin, Section, Setting, Undecided
 from fp8check.rules.trainers.data import Detection, HandedOver, Tokens, count, exact, has_share, listed, names, varying
 from fp8check.rules.trainers.huggingface import ARGUMENTS, HuggingFace
+from fp8check.rules.trainers.training import CONFIGURATIONS
 from fp8check.rules.trainers.transformers import dtype_of_checkpoint, loaded_dtype
 
 TYPE_CHECKING = False
@@ -68,6 +69,13 @@ _OF_SCRIPTS = names(
     use_fast_tokenizer pad_to_max_length max_train_samples max_eval_samples doc_stride task_name text_column
     """
 )
+# Arguments that take several words, of which what follows may be one (nargs="+").
+_OF_SEVERAL = names(
+    """
+    report_to label_names lora_target_modules lora_modules_to_save lora_target_parameters include_for_metrics debug fsdp
+    reward_weights reward_funcs reward_model_path datasets optim_target_modules loss_type loss_weights sync_ref_model
+    """
+)
 # Flags of the launcher that `trl` does not hand on: its scripts have flags of the same name, and take them first.
 _TAKEN_BY_SCRIPTS = frozenset(["debug", "gradient_accumulation_steps", "h", "help", "log_dir", "m", "module", "q", "t"])
 
@@ -118,6 +126,19 @@ def _unknown_flags(launch: Launch, classes: tuple[str, ...], stack: Stack, stage
         if not meant:
             strange[name] = Setting(word, Origin(flag=word))
     return strange
+
+
+def _check_by_module(launch: Launch, stack: Stack) -> None:
+    """`python -m trl.cli`, which is a file or a folder, and `python -m trl.cli.main`, which is in the folder."""
+    is_folder = stack.does(behaviors.Trl.COMMAND_IS_A_FOLDER)
+    if not launch.by_module or is_folder is (launch.by_module == "trl.cli.main"):
+        return
+    text = "No module named trl.cli.__main__; 'trl.cli' is a package and cannot be directly executed"
+    if not is_folder:
+        text = "No module named trl.cli.main; 'trl.cli' is not a package"
+    raise PredictedError(
+        "command-is-no-script", "arguments", "ImportError", text, (Setting(launch.by_module, Origin(flag="-m")),)
+    )
 
 
 # Whose scripts hand the model's name to their Trainer, and since when; those of the others always did.
@@ -412,6 +433,7 @@ class Trl(HuggingFace):
                 raise PredictedError("command-is-no-script", "arguments", "ImportError", text)
             self._check_module(launch, stack)
             return
+        _check_by_module(launch, stack)
         if not launch.arguments:
             return
         from fp8check.rules.settings.command import flags_among
@@ -442,11 +464,18 @@ class Trl(HuggingFace):
         """
         if launch.through != cls.name or not cls._starts_with_flags(launch, facts):
             return None
-        before = ""
-        for word in launch.arguments:
-            if word.endswith((".yaml", ".yml", ".json")) and not word.startswith("-") and not before.startswith("-"):
+        option = before = ""
+        for word in launch.arguments[1:]:
+            is_value = before.startswith("-") and "=" not in before
+            option = word if word.startswith("-") else option
+            before = word
+            if option is word or is_value:
+                continue
+            if word.endswith(CONFIGURATIONS):
                 return word
-            before = word.partition("=")[0] if "=" not in word else ""
+            name = option.lstrip("-").partition("=")[0].replace("-", "_")
+            if name not in _OF_SEVERAL and not _is_open(word) and "$" not in word:
+                return word
         return None
 
     def _check_unknown(self, launch: Launch, stack: Stack) -> None:

@@ -621,6 +621,17 @@ ROWS = [
         {"0.21.0": "OSError (trainer)", "0.22.0": "AttributeError (trainer)"},
     ),
     Row(
+        Trl.COMMAND_IS_A_FOLDER,
+        {**TRL, "launch": f"python -m trl.cli sft {_GIVEN}", "training": f"{_WHOLE}"},
+        {"0.28.0": f"no TE all {DEFAULT}", "0.29.0": "ImportError (arguments)"},
+    ),
+    row(
+        Accelerate.COUNTS_BY_SIZE_ALONE,
+        {**PYTHON, "variables": {**SHELL, "WORLD_SIZE": "2"}, "training": "output_dir: out\n"},
+        v1_12_0="ValueError (arguments)",
+        v1_13_0=f"fp8 TE all {DEFAULT}",
+    ),
+    Row(
         Trl.HAS_GRPO,
         {**TRL, "launch": f"trl grpo {_GIVEN}", "training": "output_dir: out\nbf16: false\n"},
         {"0.13.0": "undecided: trl 0.13.0 may have no command grpo", "0.14.0": f"no TE all {DEFAULT}"},

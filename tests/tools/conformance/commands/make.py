@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.tools.conformance import stacks
 from tests.tools.conformance.commands import (
+    fifth_tries,
     first_tries,
     fourth_tries,
     programs,
@@ -59,6 +60,7 @@ def everything() -> list[Case]:
         *_tries("second", second_tries),
         *_tries("third", third_tries),
         *_tries("fourth", fourth_tries),
+        *_tries("fifth", fifth_tries),
         *_tries("strategy", strategies),
     ]
 
