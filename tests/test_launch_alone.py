@@ -276,7 +276,6 @@ def test_how_many_processes_there_are_is_not_always_known(launch: str, reason: s
     ("launch", "reason"),
     [
         ("srun -n 8 python own.py", "srun starts 8 of it, and the script decides what they are to each other"),
-        ("LOCAL_RANK=0 python own.py", "LOCAL_RANK is set, and RANK is not"),
         ("srun -n ${N} python own.py", "srun starts several of it, and the script decides what they are to each other"),
         ("mpirun python own.py", "mpirun starts several of it, and the script decides what they are to each other"),
         (

@@ -130,7 +130,7 @@ def unread_fp8_key(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[F
 
     Write instead: the key that Accelerate reads.
     """
-    version = outcome.stack.version("accelerate")
+    version, instead = outcome.stack.version("accelerate"), None
     for key, setting in accelerate.fp8.settings():
         name = key if key in FP8_KEYS else key.removeprefix("fp8_")
         since = FP8_KEYS.get(name)
@@ -148,7 +148,9 @@ def unread_fp8_key(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[F
             )
             continue
         label = f"exported as ACCELERATE_FP8_{name.upper()}, which nothing reads"
-        fact, fix = _instead(accelerate, name, setting)
+        if instead is None:  # once: an import is not for nothing where thousands are misspelt
+            instead = _instead_of(accelerate)
+        fact, fix = instead(name, setting)
         yield Found(f"{key} is read by nothing", place=setting, label=label, fact=fact, fix=fix)
 
 
@@ -156,18 +158,21 @@ _READ = tuple(FP8_KEYS)
 _WHAT_IS_READ = f"what is read: {', '.join(FP8_KEYS)}"  # one text, however many keys it is said of
 
 
-def _instead(accelerate: AccelerateConfig, name: str, setting: Setting) -> tuple[str, Fix | None]:
-    """What is true of a key that nothing reads, and its fix."""
+def _instead_of(accelerate: AccelerateConfig) -> Callable[[str, Setting], tuple[str, Fix | None]]:
+    """What says what is true of a key that nothing reads, and its fix."""
     from fp8check.rules.releases.similar import nearest, suggested  # few names are misspelt
 
-    meant = nearest(name, _READ)
-    if meant is not None:
-        return _named(accelerate, setting, meant, f"it looks like a misspelling of {meant}", unsafe)
-    perhaps = suggested(name, _READ)
-    if perhaps is not None:
-        return f"did you mean {perhaps}?", None
-    fix = None if isinstance(setting.value, (dict, list)) and setting.value else safe(delete(setting))
-    return _WHAT_IS_READ, fix
+    def instead(name: str, setting: Setting) -> tuple[str, Fix | None]:
+        meant = nearest(name, _READ)
+        if meant is not None:
+            return _named(accelerate, setting, meant, f"it looks like a misspelling of {meant}", unsafe)
+        perhaps = suggested(name, _READ)
+        if perhaps is not None:
+            return f"did you mean {perhaps}?", None
+        fix = None if isinstance(setting.value, (dict, list)) and setting.value else safe(delete(setting))
+        return _WHAT_IS_READ, fix
+
+    return instead
 
 
 def _named(

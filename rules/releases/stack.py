@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from fp8check.rules.facts import UNKNOWN
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.versions import EXECUTED, NEWEST, at_least, between, parse, parsed
@@ -77,7 +79,7 @@ class Stack:
 
     def name(self, package: str) -> str:
         """The package and its release, for people: "accelerate 1.15.0"."""
-        return f"{package.replace('_', ' ')} {'.'.join(map(str, self.version(package)))}"
+        return _named(package, self.version(package))
 
     def has(self, package: str) -> bool | None:
         """Whether a package is installed; None where it is not known."""
@@ -200,3 +202,8 @@ class Stack:
         if package == "torchao" and torch is not None and not at_least(torch, *TORCH_OF_TORCHAO):
             return TORCHAO_BEFORE
         return NEWEST.get(package)
+
+
+@lru_cache(maxsize=256)  # each run names the same few again and again
+def _named(package: str, version: Version) -> str:
+    return f"{package.replace('_', ' ')} {'.'.join(map(str, version))}"

@@ -8,7 +8,7 @@ from fp8check.rules.report.terminal import Style
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from fp8check.rules.report.formats import Look, Sources
     from fp8check.rules.report.schema import Finding, LaunchLine, Report
@@ -32,12 +32,13 @@ def _run(report: Report, sources: Sources, look: Look) -> str:
     elif report.run is not None and found:
         lines.extend((style.strong(shown(report.run)), ""))
     if found:
-        from fp8check.rules.report.frames import Lines, frame  # a clean run has no use for them
+        from fp8check.rules.report.cells import cells  # a clean run has no use for them
+        from fp8check.rules.report.frames import Lines, frame
 
         split = Lines(sources)
         # One text a finding, and an empty line behind it: a file may have thousands, of seven lines each.
         lines.extend(
-            ["\n".join((_headline(one, style), *frame(one, split, style), "")) for one in _assumed_first(found)]
+            ["\n".join((_headline(one, style, cells), *frame(one, split, style), "")) for one in _assumed_first(found)]
         )
     if look.quiet:
         lines[-1:] = [last.removesuffix("\n") for last in lines[-1:]]  # but not behind the last
@@ -69,15 +70,13 @@ def headline(launch: LaunchLine, style: Style) -> str:
     return f"{style.strong(where)}  {cut(command, max(room, 20))}".rstrip()
 
 
-def _headline(finding: Finding, style: Style) -> str:
+def _headline(finding: Finding, style: Style, cells: Callable[[str], int]) -> str:
     message = shown(finding.message)
     mark = f"{style.rule(finding.rule)} {finding.severity:<7}"
     painted = f"{style.severity(finding.severity, mark)} {style.hang}{style.strong(message)}"
     place = place_of(finding)
     if place is None:
         return painted
-    from fp8check.rules.report.cells import cells
-
     where = style.name(f"{shown(place.file)}:{place.line}:{place.column}")
     taken = len(finding.rule) + 9 + cells(message) + cells(where)
     return painted + " " * max(2, min(WIDTH, style.width or WIDTH) - taken) + style.faint(where)

@@ -266,7 +266,8 @@ def _planned(wish: Wish, way: Way, spent: Callable[[], bool]) -> Tried:
     """A way with its plan, in which each file is a new one; without one where none keeps how the run is spread."""
     request = Request((_request(wish, way.documents),))
     planned = plan_request(request, "fp8", states=STATES, plans=1, spent=spent)
-    plan = next((one for one in planned.plans if _keeps(wish, one.reports[0], way.report)), None)
+    drafted = wish._replace(backend=way.backend)  # with another backend, the files would keep what this one wants
+    plan = next((one for one in planned.plans if _keeps(drafted, one.reports[0], way.report)), None)
     if plan is None:
         # Whatever else the draft lacks: where nothing that was found fits, that is what stands against it.
         too_large = next((one for one in planned.why_not if one.startswith(f"{TOO_LARGE}:")), "")

@@ -80,6 +80,7 @@ class Training:
         targets_key: its key for the layers that get adapters.
         programs: the commands that pip installs for it.
         launching_modules: modules of it that start a launcher by themselves.
+        parses_in_command: whether its command makes the arguments of the training before it starts the launcher.
         launched_alone: what trains where a launcher starts one that starts a launcher.
         config_flag: the flag by which its command takes an Accelerate file.
         file_flag: the flag by which its command takes its own file, where it takes no word for one.
@@ -131,6 +132,7 @@ class Training:
     targets_key = "lora_target_modules"
     programs: tuple[str, ...] = ()
     launching_modules: tuple[str, ...] = ()
+    parses_in_command = False
     launched_alone = "one launcher alone starts all processes that the run needs"
     config_flag = "--config_file"
     file_flag: str | None = None

@@ -186,6 +186,7 @@ class Trl(HuggingFace):
     shipped_configs = frozenset(["single_gpu", "multi_gpu", "zero1", "zero2", "zero3", "fsdp1", "fsdp2"])
     calling_head = ("loss_type", "nll")
     shards_from_cpu = True
+    parses_in_command = True
     written_in_scripts = True
     savers = ("use_peft", "load_in_4bit", "load_in_8bit")
 

@@ -37,6 +37,10 @@ NAMED = {
     "what a script of one's own does without": "what train.py does without a",
     "a flag that is not torchrun's": "torchrun has a flag that is not known here: --mixed_precision",
     "a variable that the script sets": "may set ACCELERATE_MIXED_PRECISION",
+    "a step that is counted by 0": "ACCELERATE_GRADIENT_ACCUMULATION_STEPS=0 ends the step",
+    "what Megatron-LM": "variable ACCELERATE_USE_MEGATRON_LM makes it a run of Megatron-LM",
+    "processes that a variable takes": "variable ACCELERATE_USE_CPU takes the processes to the CPU",
+    "a word that is no command": "SFT",
 }
 
 
