@@ -383,8 +383,6 @@ def _find_torchao(stack: Stack, state: Accelerator) -> None:
             "Please ensure that `torchao >= 0.6.1` is installed"
         )
         raise PredictedError("torchao-not-found", "prepare", "ImportError", text, (state.backend,))
-    if stack.sees_torchao() is None:
-        stack.version("torchao")  # that it is there is assumed, and told with its release
 
 
 def _torchao(run: Run, stack: Stack, state: Accelerator) -> Iterator[Prepared]:
