@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 
 FEW = 50  # files that are kept in memory together
+KEPT = 1 << 18  # characters of more files than those that are kept as they were read
 _LOOKED_THROUGH = 16 << 20  # bytes of a file that is too large to be read
 
 
@@ -189,17 +190,22 @@ def run_request(options: RunOptions) -> RunRequest:
 
 
 def _run_requests(described: Sequence[RunOptions], progress: Progress) -> tuple[RunRequest, ...]:
-    """As `run_request`, for many files: each is read, to know what it is, and read again when its run comes."""
+    """As `run_request`, for many files: each is read, to know what it is, and most are read again when their run comes.
+
+    The first of them are kept: a file's text becomes some 60 times as large when it is read.
+    """
     from fp8check.rules.checking.later import Later
 
     machines: dict[object, Facts] = {}
-    parts = []
+    parts, kept = [], 0
     for options in described:
         passed_over: list[Unreadable] = []
         every = documents_of(options, passed_over)
         documents: list[Document] = []
         for each in every:
-            documents.append(each if each.path == "-" else Later(each, options.trainer))
+            kept += len(each.text)
+            is_kept = each.path == "-" or kept <= KEPT
+            documents.append(each if is_kept else Later(each, options.trainer))
             progress.tell(f"read {len(documents):,} of {len(options.files):,} files")
         machine = (options.facts, options.python, options.no_environment, options.hook, *options.set_variable)
         if machine not in machines:  # several runs may have it
