@@ -419,6 +419,39 @@ def te_variable_is_no_number(variables: Mapping[str, str], outcome: Outcome) -> 
 
 
 @rule(
+    "FP124",
+    "unfused-fp8-update",
+    WARNING,
+    "measured NVIDIA H200 [docs/evidence/h200-variables.jsonl unfused]: 796 kernels a step instead of 412, 28.5 "
+    "ms instead of 14.5, and other losses",
+    'transformer_engine 2.9.0..2.20.2 pytorch/quantization.py "_amax_and_scale_update(": one by one, not in one kernel',
+    claims=("FP8",),
+)
+def unfused_fp8_update(variables: Mapping[str, str], outcome: Outcome) -> Iterator[Found]:
+    """NVTE_UNFUSED_FP8_UPDATE=1: delayed scaling updates each tensor's scale by itself.
+
+    Why it hurts: the one kernel that does it for all layers is passed by, and each step launches several small ones
+    for every tensor of every layer: 24 layers took twice the time on an H200. The losses are not the same either, so
+    that the run cannot be compared with one without it.
+
+    Example: `export NVTE_UNFUSED_FP8_UPDATE=1`, left over from the search for an error.
+
+    Write instead: `unset NVTE_UNFUSED_FP8_UPDATE`.
+    """
+    value = variables.get("NVTE_UNFUSED_FP8_UPDATE")
+    if value is None or not outcome.runs_te or outcome.error is not None or not value.strip().strip("0"):
+        return
+    made = (outcome.prepared.recipe or {}).get("class")
+    if made is None or made.value != DELAYED_SCALING:
+        return
+    yield Found(
+        "NVTE_UNFUSED_FP8_UPDATE makes each step launch small kernels for every layer's scales",
+        label="the fused update of amax and scale is passed by; the scales that come of it are not quite the same",
+        action=unset("NVTE_UNFUSED_FP8_UPDATE"),
+    )
+
+
+@rule(
     "FP125",
     "accelerate-variable-refused",
     ERROR,
@@ -449,37 +482,4 @@ def accelerate_variable_refused(variables: Mapping[str, str], outcome: Outcome) 
         f"{name}={variables.get(name, '')} ends the run",
         label=f"{error.type}: {error.message}",
         action=unset(name),
-    )
-
-
-@rule(
-    "FP124",
-    "unfused-fp8-update",
-    WARNING,
-    "measured NVIDIA H200 [docs/evidence/h200-variables.jsonl unfused]: 796 kernels a step instead of 412, 28.5 "
-    "ms instead of 14.5, and other losses",
-    'transformer_engine 2.9.0..2.20.2 pytorch/quantization.py "_amax_and_scale_update(": one by one, not in one kernel',
-    claims=("FP8",),
-)
-def unfused_fp8_update(variables: Mapping[str, str], outcome: Outcome) -> Iterator[Found]:
-    """NVTE_UNFUSED_FP8_UPDATE=1: delayed scaling updates each tensor's scale by itself.
-
-    Why it hurts: the one kernel that does it for all layers is passed by, and each step launches several small ones
-    for every tensor of every layer: 24 layers took twice the time on an H200. The losses are not the same either, so
-    that the run cannot be compared with one without it.
-
-    Example: `export NVTE_UNFUSED_FP8_UPDATE=1`, left over from the search for an error.
-
-    Write instead: `unset NVTE_UNFUSED_FP8_UPDATE`.
-    """
-    value = variables.get("NVTE_UNFUSED_FP8_UPDATE")
-    if value is None or not outcome.runs_te or outcome.error is not None or not value.strip().strip("0"):
-        return
-    made = (outcome.prepared.recipe or {}).get("class")
-    if made is None or made.value != DELAYED_SCALING:
-        return
-    yield Found(
-        "NVTE_UNFUSED_FP8_UPDATE makes each step launch small kernels for every layer's scales",
-        label="the fused update of amax and scale is passed by; the scales that come of it are not quite the same",
-        action=unset("NVTE_UNFUSED_FP8_UPDATE"),
     )

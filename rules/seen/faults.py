@@ -81,7 +81,7 @@ _FAULTS: tuple[tuple[str, str, str], ...] = (
         "install it there, or name the training environment with --python",
     ),
     (
-        r"(?i)driver version is insufficient|driver .{0,200}too old",
+        r"(?i)driver version is insufficient|driver (?:(?!driver ).)*too old",
         "the NVIDIA driver is too old for this CUDA",
         "update the driver, or install torch for an older CUDA",
     ),

@@ -69,11 +69,11 @@ _OF_SCRIPTS = names(
     use_fast_tokenizer pad_to_max_length max_train_samples max_eval_samples doc_stride task_name text_column
     """
 )
-# Arguments that take several words, of which what follows may be one (nargs="+").
+# Arguments that take several words: nargs="+" in the parsers of 0.18.2, 0.24.0, 1.9.0 and 1.16.0.
 _OF_SEVERAL = names(
     """
-    report_to label_names lora_target_modules lora_modules_to_save lora_target_parameters include_for_metrics debug fsdp
-    reward_weights reward_funcs reward_model_path datasets optim_target_modules loss_type loss_weights sync_ref_model
+    datasets debug include_for_metrics label_names lora_modules_to_save lora_target_modules lora_target_parameters
+    loss_type loss_weights reward_funcs reward_weights tools
     """
 )
 # Flags of the launcher that `trl` does not hand on: its scripts have flags of the same name, and take them first.

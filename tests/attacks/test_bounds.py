@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from tests.attacks.lines import attack
 from tests.support.command import COMMAND
-from tests.tools.bench import process_seconds
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SECONDS = 2.0  # of CPU time that a check of less than 1 MB may take, start-up and all
-PATIENCE = 20  # seconds of CPU time after which the command is ended
+PATIENCE = 10  # seconds of CPU time after which the command is ended
 ACCELERATE = "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config:\n  backend: TE\n"
 
 
@@ -109,16 +110,8 @@ def test_many_training_files(tmp_path: Path) -> None:
             f"model_name_or_path: m\nstage: sft\noutput_dir: out{number}\nbf16: true\ncutoff_len: 2048\n"
         )
     (tmp_path / "accel.yaml").write_text(ACCELERATE)
-    files = (*(f"t{number}.yaml" for number in range(count)), "accel.yaml")
-    taken = cost(tmp_path, "--no-environment", *files)
+    taken = cost(tmp_path, "--no-environment", *(f"t{number}.yaml" for number in range(count)), "accel.yaml")
     assert taken.code == 1, taken.out[:1000]
     assert taken.out.count("FP101 error") == count
-    # One and the same code takes 5.9 to 8.3 s on a machine that others use as well. Where that is why it takes too long,
-    # yamllint does, too: 0.28 to 0.31 of what the check takes, in turns.
-    if taken.seconds >= 0.5 + 0.004 * count:
-        lint = process_seconds(
-            [str(Path(sys.executable).with_name("yamllint")), *(str(tmp_path / one) for one in files)]
-        )
-        again = cost(tmp_path, "--no-environment", *files)
-        assert min(taken.seconds, again.seconds) < 4 * lint
+    assert taken.seconds < 0.5 + 0.004 * count
     assert taken.mib < 100

@@ -35,7 +35,7 @@ UNSEEN = {"environment": False}
 USAGE = 2
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is compared are plans, not how far each came before its time was up on a machine that others use as well."""
     for module in ("rules.checking.planning", "service.checking"):
@@ -84,6 +84,7 @@ def compare(one: Input, client: TestClient, folder: Path) -> int:
     return code
 
 
+@pytest.mark.usefixtures("time_enough")
 @pytest.mark.parametrize("part", range(4))
 def test_cases(part: int, client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every 24th case of all rules."""
@@ -99,12 +100,14 @@ def test_cases(part: int, client: TestClient, tmp_path: Path, monkeypatch: pytes
     assert {0, 1} & codes
 
 
+@pytest.mark.usefixtures("time_enough")
 @pytest.mark.parametrize("goal", ["fp8", "bf16"])
 def test_the_example(goal: str, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(EXAMPLE)
     assert compare(Input(["train.yaml", "accelerate.yaml"], facts=True, goal=goal), client, EXAMPLE) == 0
 
 
+@pytest.mark.usefixtures("time_enough")
 @pytest.mark.skipif(not CORPUS.exists(), reason="no corpus beside the repository")
 def test_real_configuration_files(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(CORPUS)
