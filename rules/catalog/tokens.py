@@ -47,8 +47,8 @@ def tokens_not_divisible(run: Run, training: Training, outcome: Outcome) -> Iter
 
     Write instead: a micro-batch and a length whose product is a multiple of 16.
     """
-    tokens = training.tokens
-    if tokens is None or tokens.exact is None or not outcome.runs_te or tokens.exact % ALIGNMENT == 0:
+    tokens = training.tokens if outcome.runs_te else None
+    if tokens is None or tokens.exact is None or tokens.exact % ALIGNMENT == 0:
         return
     by = HALF
     if tokens.exact % HALF == 0:
@@ -88,8 +88,10 @@ def tokens_vary(run: Run, training: Training, outcome: Outcome, probed: bool) ->
 
     Write instead: `pad_to_multiple_of: 16` in TRL; in LLaMA-Factory, which pads to 8, an even micro-batch.
     """
+    if not outcome.runs_te:
+        return
     tokens = training.tokens
-    if not outcome.runs_te or (tokens is not None and tokens.exact is not None):
+    if tokens is not None and tokens.exact is not None:
         return
     by = _wanted(run, outcome)
     if tokens is None:
@@ -133,8 +135,8 @@ def ragged_last_batch(run: Run, training: Training, outcome: Outcome) -> Iterato
 
     Write instead: `dataloader_drop_last: true`.
     """
-    tokens = training.tokens
-    if tokens is None or training.on("dataloader_drop_last") or not outcome.runs_te:
+    tokens = training.tokens if outcome.runs_te and not training.on("dataloader_drop_last") else None
+    if tokens is None:
         return
     by = _wanted(run, outcome)
     if tokens.divisor % by or tokens.last % by == 0 or not _one_process(outcome):

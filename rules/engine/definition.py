@@ -148,6 +148,7 @@ class Rule(Record):
         subjects, knowledge: those of its needs without which it does not apply, and without which it is undecided.
         reads: the files that decide it: where one is named and could not be read, the rule is undecided.
         is_late: whether it runs after the others, and looks at what they said.
+        is_of_outcome: whether it looks at the outcome: any other says the same with all releases.
     """
 
     id: str
@@ -163,6 +164,7 @@ class Rule(Record):
     reads: frozenset[str] = frozenset()
     claims: tuple[Claim, ...] = ("nothing",)
     is_late: bool = False
+    is_of_outcome: bool = False
 
     @property
     def may_end(self) -> bool:
@@ -226,6 +228,7 @@ def rule(
             files,
             claims,
             not wanted.isdisjoint(LATE),
+            "outcome" in wanted,
         )
         return check
 

@@ -11,7 +11,7 @@ from fp8check.rules.releases.versions import EARLIER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from fp8check.rules.engine.definition import Rule
     from fp8check.rules.engine.running import Crash, Finding
@@ -56,7 +56,11 @@ def judge(
     earlier = None
     if outcome.stack.assumed:
         earlier = predict_plain(run, EARLIER)
-        result = _common(result, run_rules(inputs._replace(outcome=earlier), rules), outcome, earlier)
+        before = inputs._replace(outcome=earlier)
+        if before.concerns_fp8 == inputs.concerns_fp8:
+            result = _common(result, run_rules(before, rules, of_outcome=True), outcome, earlier, _of_outcome(rules))
+        else:
+            result = _common(result, run_rules(before, rules), outcome, earlier)
     findings = _without_last_resort(result.findings, rules)
     if run.unread:
         inputs = inputs._replace(outcome=as_known(outcome))
@@ -64,13 +68,27 @@ def judge(
     return Judged(inputs, earlier, findings, result.undecided, result.crashes)
 
 
-def _common(newest: Result, earlier: Result, outcome: Outcome, before: Outcome) -> Result:
+def _of_outcome(rules: Sequence[Rule]) -> Collection[str]:
+    last, ids = _LAST[0]
+    if last is not rules:
+        ids = frozenset([rule.id for rule in rules if rule.is_of_outcome])
+        _LAST[0] = rules, ids
+    return ids
+
+
+_LAST: list[tuple[Sequence[Rule], frozenset[str]]] = [((), frozenset())]  # nearly all runs of a command have the same
+
+
+def _common(
+    newest: Result, earlier: Result, outcome: Outcome, before: Outcome, again: Collection[str] | None = None
+) -> Result:
     """What holds with both sets of releases; what one of them says alone becomes undecided.
 
     Args:
         before: the outcome with the earlier ones.
+        again: the rules that were asked again with these; None for all.
     """
-    findings, alone = _held_together(newest.findings, earlier.findings)
+    findings, alone = _held_together(newest.findings, earlier.findings, again)
     open_ = {undecided.rule: undecided for undecided in (*newest.undecided, *earlier.undecided)}
     packages = ", ".join(sorted(outcome.stack.assumed)).replace("_", " ")
     for lone, there, other in zip(alone, (outcome, before), (before, outcome), strict=True):
@@ -88,17 +106,19 @@ def _common(newest: Result, earlier: Result, outcome: Outcome, before: Outcome) 
 
 
 def _held_together(
-    newest: tuple[Finding, ...], earlier: tuple[Finding, ...]
+    newest: tuple[Finding, ...], earlier: tuple[Finding, ...], again: Collection[str] | None
 ) -> tuple[tuple[Finding, ...], tuple[list[Finding], list[Finding]]]:
     """What both found, as the first says it, and what either found alone. What one rule found at one place is one."""
-    if len(newest) == len(earlier) and all(
+    compared = newest if again is None else [finding for finding in newest if finding.rule in again]
+    if len(compared) == len(earlier) and all(
         one.rule == other.rule and one.span == other.span
-        for one, other in zip(newest, earlier)  # noqa: B905  they are equally many
+        for one, other in zip(compared, earlier)  # noqa: B905  they are equally many
     ):
         return newest, ([], [])  # nearly always, and a file may have thousands
-    there, before = ({(finding.rule, finding.span) for finding in found} for found in (newest, earlier))
-    both = tuple([finding for finding in newest if (finding.rule, finding.span) in before])
-    lone = [finding for finding in newest if (finding.rule, finding.span) not in before]
+    there, before = ({(finding.rule, finding.span) for finding in found} for found in (compared, earlier))
+    lone = [finding for finding in compared if (finding.rule, finding.span) not in before]
+    alone = {(finding.rule, finding.span) for finding in lone}
+    both = tuple([finding for finding in newest if (finding.rule, finding.span) not in alone])
     return both, (lone, [finding for finding in earlier if (finding.rule, finding.span) not in there])
 
 

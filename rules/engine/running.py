@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
+
 from fp8check.rules.engine.definition import CALLED, DECIDES, GIVEN, KNOWLEDGE, LATE, SUBJECTS, Related, placed
 from fp8check.rules.plain_text import shown
 from fp8check.rules.record import Record
@@ -10,7 +12,7 @@ from fp8check.rules.trainers.registry import is_trainer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from fp8check.rules.edits.action import Action
     from fp8check.rules.edits.fix import Fix
@@ -20,8 +22,9 @@ if TYPE_CHECKING:
     from fp8check.rules.settings.shell_lines import Line
     from fp8check.rules.trainers.run import Unread
 
-    # Rules with what is said of each without asking it; None of one that is asked.
-    _Applying = tuple[tuple[Rule, "UndecidedRule | None"], ...]
+    # Rules with how the inputs of each are taken, and what is said of it without asking it; one of both is None.
+    _Taking = Callable[[Mapping[str, object]], tuple[object, ...]]
+    _Applying = tuple[tuple[Rule, "_Taking | None", "UndecidedRule | None"], ...]
 
 
 class Finding(Record):
@@ -86,8 +89,12 @@ class Result(Record):
     crashes: tuple[Crash, ...]
 
 
-def run_rules(inputs: Inputs, rules: Sequence[Rule]) -> Result:
-    """Run the rules over one run. The order of findings is that of the files and lines."""
+def run_rules(inputs: Inputs, rules: Sequence[Rule], *, of_outcome: bool = False) -> Result:
+    """Run the rules over one run. The order of findings is that of the files and lines.
+
+    Args:
+        of_outcome: those alone that look at the outcome; all others say of another outcome what they said of one.
+    """
     findings: list[Finding] = []
     undecided: list[UndecidedRule] = []
     crashes: list[Crash] = []
@@ -99,16 +106,17 @@ def run_rules(inputs: Inputs, rules: Sequence[Rule]) -> Result:
     asks_more = concerns_fp8 and bool(unseen)
     unread: dict[str, Unread] = {file.input: file for file in inputs.run.unread}
     if unread:
-        applying = tuple(_each_applying(rules, there, unread, unseen, concerns_fp8))
+        applying = tuple(_each_applying(rules, there, unread, unseen, concerns_fp8, of_outcome))
     else:
-        applying = _applying(rules, there, unseen, concerns_fp8)
-    for rule, missing in applying:
-        if missing is not None:
-            undecided.append(missing)
+        applying = _applying(rules, there, unseen, concerns_fp8, of_outcome)
+    for rule, take, missing in applying:
+        if take is None:
+            if missing is not None:
+                undecided.append(missing)
             continue
         before = len(findings)
         try:
-            for found in rule.check(*map(values.__getitem__, rule.parameters)):
+            for found in rule.check(*take(values)):
                 findings.append(_finding(rule, found, line))  # noqa: PERF401  a generator more would cost more than it says
             if asks_more and "variables" in rule.knowledge and len(findings) == before:
                 undecided.append(_unseen(rule, unseen))
@@ -123,17 +131,19 @@ def run_rules(inputs: Inputs, rules: Sequence[Rule]) -> Result:
     return Result(ordered(findings), tuple(undecided), tuple(crashes))
 
 
-_APPLYING: dict[tuple[int, frozenset[str], str, bool], tuple[Sequence[Rule], _Applying]] = {}
+_APPLYING: dict[tuple[int, frozenset[str], str, bool, bool], tuple[Sequence[Rule], _Applying]] = {}
 _SETS = 64  # of inputs, for which it is kept: a check of many files has one or two, a search for plans a dozen
 
 
-def _applying(rules: Sequence[Rule], there: frozenset[str], unseen: str, concerns_fp8: bool) -> _Applying:
+def _applying(
+    rules: Sequence[Rule], there: frozenset[str], unseen: str, concerns_fp8: bool, of_outcome: bool
+) -> _Applying:
     """Which of the rules apply to a run that has these inputs: the same for nearly all runs of a command."""
-    key = id(rules), there, unseen, concerns_fp8
+    key = id(rules), there, unseen, concerns_fp8, of_outcome
     kept = _APPLYING.get(key)
     if kept is not None and kept[0] is rules:
         return kept[1]
-    made = tuple(_each_applying(rules, there, {}, unseen, concerns_fp8))
+    made = tuple(_each_applying(rules, there, {}, unseen, concerns_fp8, of_outcome))
     if len(_APPLYING) >= _SETS:
         _APPLYING.clear()
     _APPLYING[key] = rules, made  # held, so that no other rules come to have its id
@@ -141,17 +151,31 @@ def _applying(rules: Sequence[Rule], there: frozenset[str], unseen: str, concern
 
 
 def _each_applying(
-    rules: Sequence[Rule], there: frozenset[str], unread: Mapping[str, Unread], unseen: str, concerns_fp8: bool
-) -> Iterator[tuple[Rule, UndecidedRule | None]]:
+    rules: Sequence[Rule],
+    there: frozenset[str],
+    unread: Mapping[str, Unread],
+    unseen: str,
+    concerns_fp8: bool,
+    of_outcome: bool,
+) -> Iterator[tuple[Rule, _Taking | None, UndecidedRule | None]]:
     for rule in rules:
+        if of_outcome and not rule.is_of_outcome:
+            continue
         if unread and (lacking := _lacking(rule, unread, there)) is not None:
-            yield rule, UndecidedRule(rule.id, lacking.needs, lacking.command)
+            yield rule, None, UndecidedRule(rule.id, lacking.needs, lacking.command)
         elif not rule.subjects <= there:
             continue
         elif rule.knowledge <= there:
-            yield rule, None
+            yield rule, _taking(rule.parameters), None
         elif concerns_fp8:
-            yield rule, _missing(rule, there, unseen)
+            yield rule, None, _missing(rule, there, unseen)
+
+
+def _taking(names: tuple[str, ...]) -> _Taking:
+    """How the inputs of these names are taken from all that there are."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda values: tuple([values[name] for name in names])
 
 
 def _missing(rule: Rule, there: Collection[str], unseen: str) -> UndecidedRule:

@@ -5,6 +5,8 @@ Models accelerate/commands/launch.py and utils/launch.py (0.34.0 to 1.15.0), tor
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from fp8check.rules.outcome import processes
 from fp8check.rules.releases.accelerate_enums import DISTRIBUTED_TYPES, DYNAMO_BACKENDS, SAGEMAKER_TYPES
 from fp8check.rules.releases.accelerate_keys import unknown_keys
@@ -414,18 +416,26 @@ def _put(environment: Environment, variable: str, setting: Setting, text: str) -
 
 
 def _fp8_arguments(run: Run, config: AccelerateConfig | None, stack: Stack) -> dict[str, Setting]:
-    default = Origin(default=f"{stack.name('accelerate')} launch")
-    arguments = {name: Setting(value, default) for name, value in _FP8_DEFAULTS.items()}
-    arguments["fp8_format"] = Setting("E4M3" if stack.does(Accelerate.LAUNCHER_DEFAULTS_TO_E4M3) else "HYBRID", default)
-    if stack.does(Accelerate.TORCHAO_RECIPE_HAS_CONFIG):
-        arguments["fp8_enable_fsdp_float8_all_gather"] = Setting(1, default)
-        arguments["fp8_pad_inner_dim"] = Setting(1, default)
+    e4m3 = stack.does(Accelerate.LAUNCHER_DEFAULTS_TO_E4M3)
+    configures_ao = stack.does(Accelerate.TORCHAO_RECIPE_HAS_CONFIG)
+    arguments = {**_fp8_defaults(stack.name("accelerate"), e4m3, configures_ao)}
     flags = {name: _flag(name, value) for name, value in run.launch.flags.items() if name.startswith("fp8_")}
     written = _fp8_config(config, stack)
     layers = (flags, written) if stack.does(Accelerate.FP8_CONFIG_BEATS_FLAGS) else (written, flags)
     for layer in layers:
         for name, setting in layer.items():
             arguments[name] = setting.over(arguments.get(name))
+    return arguments
+
+
+@lru_cache(maxsize=8)  # the newest release, an earlier one, and few others
+def _fp8_defaults(release: str, e4m3: bool, configures_ao: bool) -> dict[str, Setting]:
+    default = Origin(default=f"{release} launch")
+    arguments = {name: Setting(value, default) for name, value in _FP8_DEFAULTS.items()}
+    arguments["fp8_format"] = Setting("E4M3" if e4m3 else "HYBRID", default)
+    if configures_ao:
+        arguments["fp8_enable_fsdp_float8_all_gather"] = Setting(1, default)
+        arguments["fp8_pad_inner_dim"] = Setting(1, default)
     return arguments
 
 

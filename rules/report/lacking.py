@@ -92,6 +92,17 @@ class Lacking(Record):
 
 def lacking(undecided: Sequence[UndecidedRule]) -> tuple[Lacking, ...]:
     """Undecided rules by what would decide them, that for most of them first."""
+    asked, found = _LAST[0]
+    if asked != undecided:  # of many files nearly all lack the same
+        found = _grouped(undecided)
+        _LAST[0] = (undecided, found)
+    return found
+
+
+_LAST: list[tuple[Sequence[UndecidedRule], tuple[Lacking, ...]]] = [((), ())]
+
+
+def _grouped(undecided: Sequence[UndecidedRule]) -> tuple[Lacking, ...]:
     groups: dict[str, list[UndecidedRule]] = {}
     for rule in undecided:
         groups.setdefault(_HOW.get(rule.command, rule.command), []).append(rule)

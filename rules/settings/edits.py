@@ -16,7 +16,7 @@ def replace(setting: Setting, value: object) -> Edit:
     origin = setting.origin
     if origin.key_span is None:
         return Edit("replace", origin.span, "item", value=value)
-    return Edit("replace", origin.key_span, value=value)
+    return Edit("replace", origin.key_span, "entry", "", value)
 
 
 def rename(setting: Setting, key: str) -> Edit:
@@ -42,4 +42,4 @@ def move(setting: Setting, section: Section, key: str, value: object) -> tuple[E
 
 def insert(section: Section, key: str, value: object) -> Edit:
     """Add an entry at the end of a map."""
-    return Edit("insert", section.node.span if section.node is not None else None, "map", key=key, value=value)
+    return Edit("insert", section.node.span if section.node is not None else None, "map", key, value)

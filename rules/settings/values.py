@@ -224,7 +224,7 @@ class Section:
     def _written(self, name: str) -> Setting | None:
         if self._node is None:
             return Setting(self._data[name]) if name in self._data else None
-        child = self._node.get(name)
+        child = self._node.children.get(name)  # a map's: see __init__
         return None if child is None else _setting(child)
 
     def value(self, name: str, default: object = None) -> object:

@@ -214,8 +214,7 @@ class LlamaFactory(HuggingFace):
     def _stage(self) -> object:
         return self.value("stage", "sft")
 
-    @property
-    def tokens(self) -> Tokens | None:
+    def _count_tokens(self) -> Tokens | None:
         """data/processor/supervised.py and pretrain.py, hparams/data_args.py and parser.py of 0.9.3 to 0.9.5.
 
         What makes the batches is known of the stages pt and sft.

@@ -103,7 +103,7 @@ class Training:
         calling_head: the entry that has the loss call the head, in the releases that can; None where it always does.
     """
 
-    __slots__ = ("guessed", "path", "top")
+    __slots__ = ("_tokens", "guessed", "path", "top")
 
     name = ""
     title = ""
@@ -157,6 +157,7 @@ class Training:
         self.top = top if top is not None else Section()
         self.path = path
         self.guessed = guessed
+        self._tokens: tuple[Tokens | None] | None = None  # rules and stages ask again and again
 
     def rest_on(self, *settings: Setting | None) -> None:
         """Go on to what this trainer does by one of these: what is written, or a default of one that is known.
@@ -272,6 +273,11 @@ class Training:
     @property
     def tokens(self) -> Tokens | None:
         """The tokens of a micro-batch; None where what makes the batches is not known."""
+        if self._tokens is None:
+            self._tokens = (self._count_tokens(),)
+        return self._tokens[0]
+
+    def _count_tokens(self) -> Tokens | None:
         return None
 
     @property

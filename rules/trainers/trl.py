@@ -298,8 +298,7 @@ class Trl(HuggingFace):
             return None
         return super().size(what)
 
-    @property
-    def tokens(self) -> Tokens | None:
+    def _count_tokens(self) -> Tokens | None:
         """trainer/sft_config.py and sft_trainer.py of 0.21.0 to 1.16.0."""
         batch, sequence = self.micro_batch, self.sequence
         if batch is None or sequence is None:
