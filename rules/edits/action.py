@@ -57,6 +57,7 @@ class Action(Record):
         variables: environment variables by name; None where one is to be unset.
         packages: releases to be installed, by normalized name.
         without: flags that go out of the command, as they stand there.
+        starts: the whole command that starts the shell script of the run's command, where it is to be another one.
     """
 
     why: str = ""
@@ -65,3 +66,4 @@ class Action(Record):
     variables: Mapping[str, str | None] = {}
     packages: Mapping[str, str] = {}
     without: tuple[str, ...] = ()
+    starts: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fp8check.rules.edits.action import ABSENT, Action
 from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.moves.wording import rewritten
+from fp8check.rules.reading.read import SUFFIXES
 from fp8check.rules.settings.launch import HERE, LAUNCHERS
 from fp8check.rules.settings.script import in_script
 from fp8check.rules.trainers.registry import PROGRAMS
@@ -12,7 +13,7 @@ from fp8check.rules.trainers.training import CONFIGURATIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from fp8check.rules.edits.action import Assign
     from fp8check.rules.moves.site import Site
@@ -255,6 +256,55 @@ def without_word(command: str | None, word: str) -> str | None:
     if command is None or f" {command} ".count(f" {word} ") != 1:
         return None
     return f" {command} ".replace(f" {word} ", " ").strip()
+
+
+def words_for_script_off(site: Site) -> Iterator[Action]:
+    """Words of the command that starts a shell script, which makes something else of them: each of them out of it.
+
+    An option goes alone, as a switch does, and with the word behind it, which may be its value.
+    """
+    for command in _shorter(site.starts):
+        yield Action(site.why, starts=command)
+
+
+def words_not_known_off(site: Site) -> Iterator[Action]:
+    """The option for which nobody understands a command, out of it: the reason ends with its name."""
+    unknown = site.run.launch.unknown
+    if unknown:
+        for command in _shorter(site.command, lambda word: unknown.endswith(f": {word.partition('=')[0]}")):
+            yield Action(site.why, launch=command)
+
+
+def _shorter(command: str | None, goes: Callable[[str], bool] = lambda _: True) -> Iterator[str]:
+    """The command without each of its options, alone and with the word behind it, and without each other word.
+
+    Args:
+        goes: whether that may be tried of an option, or another word.
+    """
+    for number in range(_WAYS if command is not None else 0):
+        shorter = rewritten(command or "", lambda words: _without_any(words, number, goes))  # noqa: B023  asked at once
+        if shorter is None:
+            return
+        yield shorter
+
+
+_WAYS = 40  # that are tried
+
+
+def _without_any(words: list[str], number: int, goes: Callable[[str], bool]) -> list[str] | None:
+    """The words without those of one number: of all ways to leave some out behind the script; None with fewer."""
+    script = next((here for here, word in enumerate(words) if word.endswith(SUFFIXES)), 0)
+    ways = []
+    for here in range(script + 1, len(words)):
+        if not goes(words[here]):
+            continue
+        ways.append((here, here + 1))
+        if words[here].startswith("-") and here + 1 < len(words) and not words[here + 1].startswith("-"):
+            ways.insert(len(ways) - ("." not in words[here + 1]), (here, here + 2))  # a file rather stands for itself
+    if number >= len(ways):
+        return None
+    start, end = ways[number]
+    return [*words[:start], *words[end:]]
 
 
 def spreading_off(site: Site) -> Iterator[Action]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _PRECISION: Moves = (
     precision.flags_off,
     launching.own_words_off,
+    launching.words_for_script_off,
     precision.trainer_fp8_off,
     precision.accelerate_fp8,
     precision.flags_bf16,
@@ -29,6 +30,7 @@ _LAUNCH: Moves = (
     launching.with_the_file,
     launching.flags_off,
     launching.flags_right,
+    launching.words_for_script_off,
     launching.variables_unset,
 )
 _BACKEND: Moves = (
@@ -69,6 +71,7 @@ _GPUS: Moves = (entries.processes, launching.spreading_off, *_LAUNCH, precision.
 _BY_CODE: Mapping[str, Moves] = {
     "undecided": (
         *(launching.usual, precision.flags_said, accelerators.precision, stacks.absent, launching.with_the_file),
+        launching.words_not_known_off,
     ),
     "no FP8": (*_PRECISION, precision.everything_fp8, *_LAUNCH, *_BACKEND, *_STACK, launching.precision_told),
     "data-parallel": _GPUS,

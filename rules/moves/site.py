@@ -39,6 +39,7 @@ class Site(Record):
         command: the launch command as it was given, or as a shell script has it that can be written; else None.
         wanted: how many processes the run had as it was given; None where that is not known.
         scripts: what is written by scripts, and can be changed there; None where none is.
+        starts: the command that starts the shell script in which the launch command stands; None where none does.
     """
 
     why: str
@@ -51,6 +52,7 @@ class Site(Record):
     command: str | None
     wanted: int | None = None
     scripts: Scripts | None = None
+    starts: str | None = None
 
     @property
     def trainer(self) -> Training:

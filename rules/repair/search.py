@@ -411,7 +411,8 @@ class Search:
             from shlex import join
 
             command = join([word.text for word in line.words])
-        return Site(why, self.goal, run, report.outcome, training, accelerate, new, command, wanted, scripts)
+        starts = state.launch if line is not None else None
+        return Site(why, self.goal, run, report.outcome, training, accelerate, new, command, wanted, scripts, starts)
 
     def _scripts(self, state: State, report: Examined) -> Scripts | None:
         """The scripts of a run that can be edited; None where there is none."""
@@ -518,7 +519,7 @@ def _together(proposed: Sequence[Iterator[Action]]) -> Iterator[Action]:
     for parts in zip_longest(*proposed):
         same_way = [action for action in parts if action is not None]
         first = same_way[0]
-        if any(action.launch != first.launch for action in same_way):
+        if any(action.launch != first.launch or action.starts != first.starts for action in same_way):
             continue  # they are started each by itself, and one command starts them all
         yield first._replace(
             assigns=tuple({(each.file, each.path): each for action in same_way for each in action.assigns}.values()),

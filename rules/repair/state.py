@@ -45,11 +45,12 @@ class State(Record):
         why.update({(assign.file, assign.path): action.why for assign in action.assigns})
         why.update({("variable", (name,)): action.why for name in action.variables})
         why.update({("package", (name,)): action.why for name in action.packages})
-        if action.launch is not None:
+        launch = action.launch if action.starts is None else action.starts
+        if launch is not None:
             why["launch", ()] = action.why
         return State(
             files,
-            self.launch if action.launch is None else action.launch,
+            self.launch if launch is None else launch,
             {**self.variables, **action.variables},
             {**self.packages, **action.packages},
             why,
@@ -126,7 +127,8 @@ class Start(Record):
             given = value_at(self.state.files[assign.file], assign.path)
             if same(given, assign.value) and not same(given, value_at(state.files[assign.file], assign.path)):
                 return True
-        return action.launch is not None and action.launch == self.state.launch != state.launch
+        launch = action.launch if action.starts is None else action.starts
+        return launch is not None and launch == self.state.launch != state.launch
 
     @staticmethod
     def changes(state: State, path: str) -> Changes:

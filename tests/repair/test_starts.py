@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from fp8check.rules.checking.planning import plan_request
 from fp8check.rules.checking.request import Request, RunRequest
 from fp8check.rules.trainers.detect import read
 from tests.support.runs import TODAY, facts_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HF = "output_dir: o\nbf16: false\n"
 SINGLE = "distributed_type: 'NO'\nmixed_precision: fp8\nnum_processes: 1\nfp8_config:\n  backend: TE\n"
@@ -98,3 +103,63 @@ def test_transformer_engine_of_before_fits_to_accelerate() -> None:
     part = RunRequest(documents, facts_of({"stack": stack}), launch, "llamafactory", follow=False)
     found = plan_request(Request((part,)), "fp8")
     assert [one.after for one in found.plans[0].steps] == ["transformer_engine==2.8.0"]
+
+
+LOOP = """CONFIG=te.yaml
+PRECISION=
+while (( $# )); do
+  case $1 in
+    -c|--config) CONFIG="$2"; shift 2 ;;
+    --bf16) PRECISION="--mixed_precision bf16"; shift ;;
+    --precision) PRECISION="--mixed_precision $2"; shift 2 ;;
+    *) shift ;;
+  esac
+done
+accelerate launch --config_file $CONFIG $PRECISION train.py
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("bash run.sh --bf16", "bash run.sh"),
+        ("./run.sh --other -c te.yaml --bf16", "./run.sh --other -c te.yaml"),
+        ("bash run.sh --precision bf16 --other", "bash run.sh --other"),
+        ("bash run.sh --bf16 te.yaml", "bash run.sh te.yaml"),
+        ("nohup bash run.sh --bf16 > 'a log' 2>&1", "nohup bash run.sh > 'a log' 2>&1"),
+        ("bash -lc 'bash run.sh --bf16'", "bash -lc 'bash run.sh'"),
+    ],
+)
+def test_a_word_that_a_shell_script_makes_a_precision_of_goes(
+    command: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "run.sh").write_text(LOOP)
+    (tmp_path / "te.yaml").write_text(SINGLE)
+    (tmp_path / "train.py").write_bytes(OWN)
+    monkeypatch.chdir(tmp_path)
+    found = plan_request(Request((RunRequest((), facts_of({}), command),)), "fp8")
+    assert found.plans, found.why_not
+    first = found.plans[0]
+    assert [(one.kind, one.before, one.after) for one in first.steps] == [("launch", command, expected)]
+    assert first.launch == expected
+    assert found.given[0].outcome.trains_in_fp8 is False
+
+
+@pytest.mark.parametrize("option", ["--processes 1", "--mixed_precision=fp8", "--switch"])
+def test_an_option_that_torchrun_may_not_have_goes(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "train.py").write_bytes(OWN)
+    monkeypatch.chdir(tmp_path)
+    found = plan_request(Request((RunRequest((), facts_of({}), f"torchrun {option} train.py"),)), "fp8")
+    assert found.plans, found.why_not
+    assert found.plans[0].launch == "accelerate launch --config_file accel.yaml train.py"
+
+
+def test_the_words_that_are_tried_are_bounded() -> None:
+    part = RunRequest(
+        (), facts_of({}), "torchrun " + " ".join(f"--own{number} 1" for number in range(100)) + " train.py"
+    )
+    found = plan_request(Request((part,)), "fp8")
+    assert not found.plans
+    assert "torchrun has a flag that is not known here: --own0" in found.why_not[0]
