@@ -12,7 +12,7 @@ from fp8check.rules.checking.runs import Assembled, WrongFiles, assemble, parse_
 from fp8check.rules.facts import Facts
 from fp8check.rules.outcome import predict
 from fp8check.rules.reading.limits import MAX_BYTES
-from fp8check.rules.settings.script_syntax import MAX_CHARACTERS
+from fp8check.rules.settings.script_syntax import MAX_CALLS, MAX_CHARACTERS
 from fp8check.rules.trainers.detect import read
 from tests.support.outcomes import DEEPSPEED
 
@@ -503,3 +503,14 @@ def test_a_file_of_keys_of_ones_own_that_a_scripts_parser_reads(folder: Path) ->
     (made,) = assemble([], Facts(), launch=launch, script=("s.py", script.encode()))
     assert unread(made) == []
     assert made.run.training.path == "r.yaml"
+
+
+def test_a_script_of_more_calls_than_anybody_writes(folder: Path) -> None:
+    (folder / "t.py").write_text("from accelerate import Accelerator\n" + "Accelerator()\n" * MAX_CALLS)
+    assert unread(one(launch="python t.py")) == []
+    (folder / "t.py").write_text("from accelerate import Accelerator\n" + "Accelerator()\n" * (MAX_CALLS + 1))
+    why = "it has more than 2,000 calls that decide how it trains"
+    assert unread(one(launch="python t.py")) == [("script", "t.py", why)]
+    (folder / "sub.py").write_text("from accelerate import Accelerator\n" + "Accelerator()\n" * (MAX_CALLS + 1))
+    (folder / "t.py").write_text("from sub import Accelerator\nAccelerator()\n")
+    assert why in str(unread(one(launch="python t.py")))

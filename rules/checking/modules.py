@@ -163,4 +163,4 @@ def _read(path: str) -> ScriptSource | Unread | None:
     except Unreadable as error:
         return None if error.reason == "absent" else Unread("script", path, error.message, None, command)
     source = parse(text, module=True)
-    return source if source is not None else Unread("script", path, why_unparsed(text), None, command)
+    return source if source is not None else Unread("script", path, why_unparsed(text, module=True), None, command)

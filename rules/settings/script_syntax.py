@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from fp8check.rules.reading import Span
 
 MAX_CHARACTERS = 512 * 1024  # the largest script of diffusers has 100,000; a module of unsloth 340,000
+MAX_CALLS = 2_000  # of those that are looked at: the Trainer of transformers has 38
 _KEPT = 256  # scripts and modules that are kept: each line of a shell script may start the same one
 _ENVIRONMENT = ("os.environ", "environ")
 _PRECISION_AT = 2  # Accelerator(device_placement, split_batches, mixed_precision, ...)
@@ -55,23 +56,30 @@ _WATCHED = frozenset(
 
 
 def parse(source: Source, *, module: bool = False) -> ScriptSource | None:
-    """What the script does; None where it is no Python that this interpreter can parse, or is too large.
+    """What the script does; None where it is no Python that this interpreter can parse, or is too large (why_unparsed).
 
     Args:
         module: whether it is imported by a script: how it prepares and trains does not matter then.
     """
-    return None if len(source.text) > MAX_CHARACTERS else _parsed(source.path, source.text, module)
+    found = _parsed(source.path, source.text, module)
+    return found if isinstance(found, ScriptSource) else None
 
 
-def why_unparsed(source: Source) -> str:
+def why_unparsed(source: Source, *, module: bool = False) -> str:
     """Why parse() makes nothing of it."""
-    if len(source.text) > MAX_CHARACTERS:
-        return f"it has more than {MAX_CHARACTERS:,} characters"
-    return "it is no Python that can be parsed here"
+    found = _parsed(source.path, source.text, module)
+    return found if isinstance(found, str) else ""
+
+
+class _TooManyCallsError(ValueError):
+    pass
 
 
 @lru_cache(maxsize=_KEPT)
-def _parsed(path: str, text: str, module: bool) -> ScriptSource | None:
+def _parsed(path: str, text: str, module: bool) -> ScriptSource | str:
+    """What the script does, or why that is not known."""
+    if len(text) > MAX_CHARACTERS:
+        return f"it has more than {MAX_CHARACTERS:,} characters"
     source = Source(path, text)
     try:
         with warnings.catch_warnings():
@@ -80,8 +88,10 @@ def _parsed(path: str, text: str, module: bool) -> ScriptSource | None:
             if module and not _matters(text):
                 return ScriptSource(path, text, (), (), None, imports=tuple(dict.fromkeys(_imports(_statements(tree)))))
             return _Reader(source, list(ast.walk(tree)), module=module).read(tree)
+    except _TooManyCallsError:
+        return f"it has more than {MAX_CALLS:,} calls that decide how it trains"
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+        return "it is no Python that can be parsed here"
 
 
 def _matters(text: str) -> bool:
@@ -204,6 +214,8 @@ class _Reader:
                 call = self._call(name, node, block)
                 self._calls.append(call)
                 self._nodes.append((call, node))
+                if len(self._calls) > MAX_CALLS:
+                    raise _TooManyCallsError
         elif isinstance(node, ast.Assign):
             for target in node.targets:
                 if isinstance(target, ast.Subscript) and self._is_environment(target.value):
