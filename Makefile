@@ -16,7 +16,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 .PHONY: action-lint action-test agreement attacks beyond wild audit sbom fuzz fuzz-guided fuzz-sample nodes-scale scaling scaling-sample smoke \
-	docs plots docs-site docs-serve help flips helps pairs demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
+	docs plots docs-site docs-serve help flips helps pairs demo test test-slow lint types layers coverage bench wheel corpus corpus-review score conformance \
 	journeys conformance-commands conformance-newest conformance-sample drift evidence executed rule mutation mutation-catalog \
 	mutation-sample hook-test format clean serve service-bench \
 	service-kill service-load service-postgres openapi-test page-test browser pictures docker-lint image soak release-build reproducible installers installers-sample version \
@@ -43,8 +43,11 @@ $(VENV)/.command: pyproject.toml setup.py $(VENV)/.files
 demo: $(if $(wildcard $(VENV)/.installed),$(VENV)/.installed,$(VENV)/.command) ## check the example run: what really happens to it
 	@$(BIN)/fp8check $(EXAMPLE)/train.yaml $(EXAMPLE)/accelerate.yaml --facts $(EXAMPLE)/facts.json --fail-on never
 
-test: $(VENV)/.installed ## run the tests, in parallel; those in a browser: make page-test
-	@$(PYTEST) --ignore tests/browser
+test: $(VENV)/.installed ## run the tests, in parallel; those in a browser: make page-test; the slow ones: make test-slow
+	@$(PYTEST) --ignore tests/browser -m "not slow"
+
+test-slow: $(VENV)/.installed ## the tests that take long and say nothing of another kind, all of them (a quarter of an hour)
+	@TEST_RUN=all $(PYTEST) --ignore tests/browser -m slow
 
 lint: $(VENV)/.installed ## ruff: rules and formatting
 	@$(BIN)/ruff check .
@@ -289,7 +292,7 @@ $(PROBE_ENV)/.installed:
 probe-env: $(PROBE_ENV)/.installed ## an environment with torch for the CPU, in which the probe is emulated
 
 probe-test: $(VENV)/.installed $(PROBE_ENV)/.installed ## the probe on the CPU: the real path emulated, and injected faults
-	@$(BIN)/python -m pytest -q tests/probe
+	@TEST_PROBE=all $(BIN)/python -m pytest -q tests/probe
 
 run-test: $(VENV)/.installed $(PROBE_ENV)/.installed ## fp8check run on a CPU: every fault, and the real trainers of .conformance
 	@TEST_RUN=all $(BIN)/python -m pytest -q tests/run tests/nodes $(PARALLEL)

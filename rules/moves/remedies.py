@@ -92,6 +92,8 @@ _BY_CODE: Mapping[str, Moves] = {
     "unknown-config-key": (entries.refused_gone, *_STACK),
     "unknown-training-key": (entries.renamed, entries.refused_gone, launching.words_gone, *_STACK),
     "value-not-taken": (entries.value_meant, entries.refused_gone),
+    "settings-not-together": (entries.refused_gone,),
+    **dict.fromkeys(("module-without-python", "script-is-no-program"), (launching.flags_off,)),
     "wrong-keyword": (entries.refused_gone,),
     **dict.fromkeys(
         ("package-missing", "unknown-attention", "dynamo-twice"), (entries.refused_gone, launching.flags_off)
@@ -150,7 +152,7 @@ _BY_CODE: Mapping[str, Moves] = {
     "FP520": (steps.compiled, *_BACKEND, strategies.other_strategy),
 }
 # What nothing in this folder answers: the machine or the model would have to be another one.
-FORBIDDING = frozenset(("FP408", "FP411", "FP412", "FP620", "FP701", "FP704", "FP706"))
+FORBIDDING = frozenset(("FP408", "FP411", "FP412", "FP504", "FP620", "FP701", "FP704", "FP706"))
 # Warnings that a good run has not: the recipe that was asked for is not the one that runs. Their own fix comes first.
 NOT_AS_ASKED: Mapping[str, Moves] = {"FP202": (entries.unread_gone,), "FP203": (), "FP211": ()}
 # Warnings that a plan takes along, where it changes something anyway.

@@ -53,6 +53,13 @@ def start(run: Run, stack: Stack) -> Started:
     launch = run.launch
     if launch.unknown:
         raise Undecided(launch.unknown, "launch")
+    if launch.is_module and str(launch.script).endswith(".py"):
+        what = (
+            f"-m {launch.script} looks for a module py in a package, runs what it takes for that package, and then ends"
+        )
+        raise Undecided(what, "the command without -m")
+    if launch.flag("no_python") and launch.is_module:
+        _refuse_module(launch)
     if launch.through is not None or launch.is_module:
         run.training.check_command(launch, stack)
     if launch.tool == "accelerate":
@@ -77,6 +84,18 @@ def start(run: Run, stack: Stack) -> Started:
         what = f"{around.copies_by} starts {number} of it, and the script decides what they are to each other"
         raise Undecided(what, "a launcher that says how many processes there are: torchrun or accelerate launch")
     return started
+
+
+def _refuse_module(launch: Launch) -> None:
+    """accelerate utils/launch.py of 1.0.1 to 1.15.0, torch/distributed/run.py of 2.13.0: one or the other."""
+    texts = {
+        "accelerate": "--module and --no_python cannot be used together",
+        "torchrun": "Don't use both the '--no-python' flag and the '--module' flag at the same time.",
+    }
+    text = texts.get(launch.tool)
+    if text is not None:
+        because = (_flag("no_python", True),)
+        raise PredictedError("module-without-python", "launch", "ValueError", text, because, flag="no_python")
 
 
 def _shell(run: Run) -> Environment:
@@ -171,7 +190,27 @@ def _accelerate_launch(run: Run, stack: Stack, environment: Environment) -> Star
     ids = run.gpu_ids
     if ids is not None:
         _put(environment, "CUDA_VISIBLE_DEVICES", ids, str(ids.value))
+    _check_program(run, kind)
     return Started(environment, kind, version, unknown)
+
+
+def _check_program(run: Run, kind: DistributedType) -> None:
+    """--no_python starts the word itself, which a shell would look for on its path: a file that lies here is not there.
+
+    Executed with 1.10.1 and 1.15.0, where the launcher starts one process by itself.
+    """
+    word = run.launch.script
+    if not run.launch.flag("no_python") or word is None or not word.endswith(".py") or "/" in word or kind != "NO":
+        return
+    if run.script.source is not None or any(file.input == "script" for file in run.unread):
+        raise PredictedError(
+            "script-is-no-program",
+            "launch",
+            "FileNotFoundError",
+            f"[Errno 2] No such file or directory: {word!r}",
+            (_flag("no_python", True),),
+            flag="no_python",
+        )
 
 
 def _check_dynamo(run: Run, config: AccelerateConfig | None, stack: Stack) -> None:

@@ -248,4 +248,7 @@ class Axolotl:
         "axolotl", (0, 19), _STILL, "utils/schemas/validation.py check_fp8_config, core/trainers/base.py"
     )
     LEAVES_ROUTERS = Behavior("axolotl", (0, 18), _STILL, "monkeypatch/accelerate/float8_moe_filter.py")
+    REFUSES_TWO_ATTENTIONS = Behavior(
+        "axolotl", (0, 17), _STILL, "utils/schemas/config.py normalize_attn_implementation; earlier not looked at"
+    )
     HAS_FP8_ATTENTION = Behavior("axolotl", (0, 17), _STILL, "loaders/patch_manager.py: patch_fp8_attention(model)")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
         "trainer-without-deepspeed",
         "unknown-training-key",
         "value-not-taken",
+        "settings-not-together",
+        "batch-size-not-positive",
         "ambiguous-flag",
         "trainer-without-model",
         "trainer-without-data",
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
         "file-is-no-json",
         # launcher
         "command-is-no-script",
+        "module-without-python",
+        "script-is-no-program",
         "launcher-without-deepspeed",
         "flag-without-value",
         "command-refuses-flag",

@@ -1,8 +1,9 @@
-"""Arguments that TrainingArguments and TRL's configurations had once, and have no more.
+"""Arguments that TrainingArguments and TRL's configurations had once, and have no more, or not yet.
 
 Each stands below the first release without it that was looked at: the fields of the classes in transformers 4.45.2,
-4.49.0, 4.52.4, 4.53.3, 4.57.1, 5.0.0, 5.2.0, 5.3.0, 5.6.0, 5.16.1, 5.23.0 and 5.24.0 (training_args.py), and in TRL
-0.9.6, 0.18.2, 0.20.0, 0.24.0, 1.9.0 and 1.16.0 (trainer/*_config.py). Of releases between two of these nothing is said.
+4.49.0, 4.52.4, 4.53.3, 4.57.1, 5.0.0, 5.2.0, 5.3.0, 5.6.0, 5.16.1, 5.23.0 and 5.24.0 (training_args.py; of releases
+between two of these nothing is said), and in 54 releases of TRL from 0.9.6 to 1.16.0, all but some third numbers
+(trainer/*_config.py, scripts/utils.py, and experimental/kto while KTO stood there).
 """
 
 from __future__ import annotations
@@ -37,26 +38,240 @@ _OF_TRANSFORMERS: Mapping[tuple[int, ...], tuple[str, ...]] = {
     (5, 2): ("group_by_length",),
     (5, 16, 1): ("logging_dir", "warmup_ratio"),
 }
-_OF_TRL: Mapping[str, Mapping[tuple[int, ...], tuple[str, ...]]] = {
+_OF_TRL: Mapping[str, Mapping[tuple[int, ...], frozenset[str]]] = {
     "SFTConfig": {
-        (0, 18, 2): ("chars_per_token", "dataset_batch_size", "num_of_sequences"),
-        (0, 20): ("max_seq_length",),
+        (0, 18): _names("chars_per_token dataset_batch_size num_of_sequences use_liger"),
+        (0, 20): _names("max_seq_length"),
     },
     "DPOConfig": {
-        (0, 18, 2): ("is_encoder_decoder", "max_target_length"),
-        (1, 9): (
-            *("force_use_ref_model", "generate_during_eval", "label_pad_token_id", "max_completion_length"),
-            *("max_prompt_length", "model_adapter_name", "padding_value", "ref_adapter_name", "reference_free"),
-            *("rpo_alpha", "tools", "use_liger_loss", "use_logits_to_keep"),
+        (0, 14): _names("max_target_length"),
+        (0, 15): _names("is_encoder_decoder"),
+        (0, 17): _names("use_num_logits_to_keep"),
+        (0, 26): _names("padding_value"),
+        (0, 28): _names("use_liger_loss"),
+        (0, 29): _names(
+            """
+            base_model_attribute_name force_use_ref_model generate_during_eval label_pad_token_id
+            max_completion_length max_prompt_length model_adapter_name ref_adapter_name
+            ref_model_init_kwargs reference_free rpo_alpha tools use_logits_to_keep
+            """
         ),
     },
-    "GRPOConfig": {(1, 9): ("max_prompt_length", "vllm_guided_decoding_regex", "wandb_log_unique_prompts")},
+    "GRPOConfig": {
+        (0, 18): _names("vllm_device vllm_dtype vllm_enable_prefix_caching vllm_max_model_len"),
+        (0, 27): _names("wandb_log_unique_prompts"),
+        (0, 28): _names("max_prompt_length use_liger_loss vllm_guided_decoding_regex"),
+    },
+    "KTOConfig": {
+        (0, 27): _names(
+            """
+            is_encoder_decoder max_completion_length max_prompt_length truncation_mode
+            """
+        ),
+        (0, 28): _names(
+            """
+            base_model_attribute_name label_pad_token_id padding_value ref_model_init_kwargs
+            use_liger_loss
+            """
+        ),
+        (1, 2): _names("generate_during_eval"),
+    },
+    "RLOOConfig": {
+        (0, 22): _names("normalize_advantage reward_model_path sft_model_path whiten_rewards"),
+        (0, 25): _names(
+            """
+            cliprange dataset_num_proc exp_name kl_coef local_rollout_forward_batch_size
+            missing_eos_penalty normalize_reward num_mini_batches num_ppo_epochs num_sample_generations
+            response_length rloo_k stop_token stop_token_id token_level_kl total_episodes
+            """
+        ),
+        (0, 27): _names("wandb_log_unique_prompts"),
+        (0, 28): _names("vllm_guided_decoding_regex"),
+        (0, 29): _names("max_prompt_length"),
+    },
+    "ModelConfig": {
+        (0, 27): _names("torch_dtype"),
+        (1, 7): _names("trust_remote_code"),
+    },
+    "ScriptArguments": {
+        (0, 27): _names("gradient_checkpointing_use_reentrant"),
+    },
+}
+# Those that a class got later, by the first release with them.
+_SINCE_TRL: Mapping[str, Mapping[tuple[int, ...], frozenset[str]]] = {
+    "SFTConfig": {
+        (0, 16): _names("max_length padding_free"),
+        (0, 16, 1): _names("pad_token"),
+        (0, 17): _names("completion_only_loss eos_token"),
+        (0, 18): _names("activation_offloading pad_to_multiple_of"),
+        (0, 19): _names("assistant_only_loss chat_template_path packing_strategy"),
+        (0, 23): _names("loss_type"),
+        (0, 26): _names("shuffle_dataset"),
+        (1,): _names("truncation_mode"),
+        (1, 7): _names("router_aux_loss_coef trust_remote_code"),
+    },
+    "DPOConfig": {
+        (0, 12): _names("use_weighting"),
+        (0, 13): _names("discopop_tau precompute_ref_batch_size use_num_logits_to_keep"),
+        (0, 14): _names("padding_free tools"),
+        (0, 15): _names("use_logits_to_keep"),
+        (0, 18): _names("ld_alpha"),
+        (0, 19): _names("base_model_attribute_name use_liger_loss"),
+        (0, 20): _names("loss_weights"),
+        (0, 24): _names("pad_token"),
+        (0, 29): _names("activation_offloading pad_to_multiple_of"),
+        (1, 7): _names("trust_remote_code"),
+        (1, 8): _names("router_aux_loss_coef"),
+    },
+    "GRPOConfig": {
+        (0, 15): _names(
+            """
+            ds3_gather_for_generation log_completions ref_model_mixup_alpha ref_model_sync_steps
+            reward_weights sync_ref_model vllm_dtype vllm_max_model_len
+            """
+        ),
+        (0, 16): _names(
+            """
+            cache_implementation epsilon epsilon_high min_p num_iterations repetition_penalty
+            scale_rewards top_k top_p vllm_enable_prefix_caching vllm_guided_decoding_regex
+            vllm_server_host vllm_server_port vllm_server_timeout
+            """
+        ),
+        (0, 17): _names(
+            """
+            disable_dropout loss_type mask_truncated_completions num_completions_to_print
+            shuffle_dataset use_liger_loss wandb_log_unique_prompts
+            """
+        ),
+        (0, 18): _names(
+            """
+            delta generation_batch_size steps_per_generation vllm_mode vllm_server_base_url
+            vllm_tensor_parallel_size
+            """
+        ),
+        (0, 19): _names("generation_kwargs"),
+        (0, 20): _names("importance_sampling_level top_entropy_quantile use_transformers_paged"),
+        (0, 21): _names("vllm_model_impl"),
+        (0, 23): _names(
+            """
+            vllm_enable_sleep_mode vllm_importance_sampling_cap vllm_importance_sampling_correction
+            """
+        ),
+        (0, 25): _names("cast_lm_head_to_fp32 chat_template_kwargs"),
+        (0, 26): _names(
+            """
+            log_unique_prompts num_generations_eval sapo_temperature_neg sapo_temperature_pos
+            use_bias_correction_kl vllm_importance_sampling_mode vllm_max_model_length
+            """
+        ),
+        (0, 27): _names(
+            """
+            max_tool_calling_iterations multi_objective_aggregation off_policy_mask_threshold
+            vllm_group_port vllm_structured_outputs_regex
+            """
+        ),
+        (0, 28): _names("log_completions_hub_repo"),
+        (1,): _names(
+            """
+            pad_to_multiple_of vespo_k_neg vespo_k_pos vespo_lambda_neg vespo_lambda_pos
+            """
+        ),
+        (1, 6): _names("vllm_importance_sampling_clip_max vllm_importance_sampling_clip_min"),
+        (1, 7): _names(
+            """
+            router_aux_loss_coef transformers_continuous_batching_config trust_remote_code
+            use_transformers_continuous_batching
+            """
+        ),
+        (1, 8): _names(
+            """
+            entropy_coef entropy_coef_delta entropy_coef_max entropy_coef_min entropy_target
+            use_adaptive_entropy
+            """
+        ),
+        (1, 9): _names("log_multimodal"),
+    },
+    "KTOConfig": {
+        (0, 12): _names("disable_dropout"),
+        (0, 17): _names("base_model_attribute_name use_liger_loss"),
+        (1, 2): _names("precompute_ref_batch_size"),
+        (1, 6): _names("activation_offloading"),
+        (1, 7): _names(
+            """
+            pad_to_multiple_of ref_model_mixup_alpha ref_model_sync_steps sync_ref_model
+            trust_remote_code
+            """
+        ),
+        (1, 8): _names("router_aux_loss_coef"),
+    },
+    "RLOOConfig": {
+        (0, 14): _names(
+            """
+            ds3_gather_for_generation normalize_advantage normalize_reward reward_clip_range
+            token_level_kl
+            """
+        ),
+        (0, 22): _names(
+            """
+            beta cache_implementation disable_dropout epsilon epsilon_high generation_batch_size
+            generation_kwargs log_completions mask_truncated_completions max_completion_length
+            max_prompt_length min_p model_init_kwargs normalize_advantages num_completions_to_print
+            num_generations num_iterations ref_model_mixup_alpha ref_model_sync_steps repetition_penalty
+            reward_weights shuffle_dataset steps_per_generation sync_ref_model top_k top_p
+            use_transformers_paged use_vllm vllm_gpu_memory_utilization vllm_guided_decoding_regex
+            vllm_mode vllm_model_impl vllm_server_base_url vllm_server_host vllm_server_port
+            vllm_server_timeout vllm_tensor_parallel_size wandb_log_unique_prompts
+            """
+        ),
+        (0, 24): _names("vllm_enable_sleep_mode"),
+        (0, 25): _names("chat_template_kwargs"),
+        (0, 26): _names("log_unique_prompts num_generations_eval"),
+        (0, 27): _names("vllm_group_port vllm_max_model_length vllm_structured_outputs_regex"),
+        (1,): _names("pad_to_multiple_of"),
+        (1, 7): _names(
+            """
+            router_aux_loss_coef transformers_continuous_batching_config trust_remote_code
+            use_transformers_continuous_batching
+            """
+        ),
+        (1, 9): _names("log_multimodal"),
+    },
+    "RewardConfig": {
+        (0, 14): _names("disable_dropout"),
+        (0, 24): _names(
+            """
+            activation_offloading chat_template_path eos_token model_init_kwargs pad_to_multiple_of
+            pad_token
+            """
+        ),
+        (1, 7): _names("trust_remote_code"),
+    },
+    "ModelConfig": {
+        (0, 16): _names("use_dora"),
+        (0, 21): _names("lora_target_parameters"),
+        (0, 23): _names("dtype"),
+        (0, 26): _names("bnb_4bit_quant_storage"),
+    },
+    "ScriptArguments": {
+        (0, 12): _names(
+            """
+            dataset_test_split dataset_train_split gradient_checkpointing_use_reentrant
+            ignore_bias_buffers
+            """
+        ),
+        (0, 13): _names("dataset_config"),
+        (0, 19): _names("dataset_streaming"),
+    },
+    "GRPOScriptArguments": {
+        (0, 18): _names("reward_funcs"),
+    },
 }
 # What they are called now.
 MEANT: Mapping[str, str] = {
     "evaluation_strategy": "eval_strategy",
     "max_seq_length": "max_length",
     "no_cuda": "use_cpu",
+    "torch_dtype": "dtype",
     "per_gpu_train_batch_size": "per_device_train_batch_size",
     "per_gpu_eval_batch_size": "per_device_eval_batch_size",
     "warmup_ratio": "warmup_steps",
@@ -261,7 +476,7 @@ class Spelled:
 
     def __init__(self, classes: Iterable[str], own: Iterable[str], stack: Stack) -> None:
         """`own`: the fields of other classes beside them."""
-        names = {field: name for name in classes for field in FIELDS.get(name, ()) if not is_gone(name, field, stack)}
+        names = {field: name for name in classes for field in FIELDS.get(name, ()) if not is_absent(name, field, stack)}
         self._perhaps = _LATER.intersection(names).difference(own)
         self._flags = {flag: field for field in (*names, *own) for flag in spellings(field)}
         self._flags["--help"] = "help"
@@ -316,16 +531,18 @@ def unknown(classes: Iterable[str], own: Container[str], names: Iterable[str], s
         for name in names
         if name not in own
         and not any(
-            table is not None and name in table and not is_gone(one, name, stack) for one, table in tables.items()
+            table is not None and name in table and not is_absent(one, name, stack) for one, table in tables.items()
         )
     ]
 
 
-def is_gone(class_name: str, name: str, stack: Stack) -> bool:
-    """Whether a class has that argument no more, in the releases of the run."""
-    tables = (("transformers", _OF_TRANSFORMERS), ("trl", _OF_TRL.get(class_name, {})))
-    return any(
-        name in names and at_least(stack.version(package), *since)
-        for package, table in tables
-        for since, names in table.items()
+def is_absent(class_name: str, name: str, stack: Stack) -> bool:
+    """Whether a class has that argument no more, or not yet, in the releases of the run."""
+    if any(
+        name in names and at_least(stack.version("transformers"), *until) for until, names in _OF_TRANSFORMERS.items()
+    ):
+        return True
+    gone, new = _OF_TRL.get(class_name, {}), _SINCE_TRL.get(class_name, {})
+    return any(name in names and at_least(stack.version("trl"), *until) for until, names in gone.items()) or any(
+        name in names and not at_least(stack.version("trl"), *since) for since, names in new.items()
     )

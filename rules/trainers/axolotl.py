@@ -64,6 +64,10 @@ _NOT_COUNTED = names(
     torch_compile_mode
     """
 )
+# utils/schemas/enums.py LEGACY_ATTN_FLAG_TO_IMPL of 0.17.0 to 0.19.0.
+_ATTENTION = (
+    *("xformers_attention", "sage_attention", "flex_attention", "flash_attention", "sdp_attention", "eager_attention"),
+)
 _TELLING = names("sequence_len sample_packing eval_sample_packing lora_target_linear val_set_size")
 
 
@@ -233,6 +237,18 @@ class Axolotl(HuggingFace):
         )
         yield HandedOver(with_precision(handed.environment, requested), arguments)
 
+    def _check_attention(self, stack: Stack) -> None:
+        """What computes attention is said once (executed with 0.19.0)."""
+        said = self.get("attn_implementation")
+        if said is None or said.is_later or not said.value or not stack.does(behaviors.Axolotl.REFUSES_TWO_ATTENTIONS):
+            return
+        legacy = {name: setting for name in _ATTENTION if (setting := self.switched_on(name)) is not None}
+        if legacy:
+            names = ", ".join(sorted(legacy))
+            text = f"attn_implementation={said.value!r} cannot be combined with legacy attention flags ({names})."
+            because = (said, *legacy.values())
+            raise PredictedError("settings-not-together", "arguments", "ValidationError", text, because)
+
     def check_file(self, stack: Stack, environment: Environment) -> None:
         """Its schema, which pydantic validates: every refusal is a ValidationError (utils/schemas/, 0.18.0 and 0.19.0).
 
@@ -244,6 +260,7 @@ class Axolotl(HuggingFace):
         if wrong is not None:
             text = f"fp8_config: {wrong.value!r} is not permitted"
             raise PredictedError("axolotl-recipe-refused", "arguments", "ValidationError", text, (wrong,))
+        self._check_attention(stack)
         bits = self.switched_on("load_in_8bit") or self.switched_on("load_in_4bit")
         if bits is not None and not self.uses_lora:  # utils/schemas/peft.py validate_adapter
             text = "load_in_8bit and load_in_4bit are not supported without setting an adapter for training."

@@ -72,6 +72,11 @@ def check_trainer(run: Run, stack: Stack) -> None:
         PredictedError: they are not there.
     """
     training = run.training
+    batch = training.setting_for("micro_batch") if training.name != "axolotl" else None
+    size = batch.value if batch is not None and not batch.is_later else None
+    if type(size) is int and size <= 0:
+        text = f"batch_size should be a positive integer value, but got batch_size={size}"
+        raise PredictedError("batch-size-not-positive", "step", "ValueError", text, (batch,))
     optimizer = training.get("optim")
     name = optimizer.value if optimizer is not None and not optimizer.is_later else None
     if isinstance(name, str) and name in _OF_BITSANDBYTES and stack.has("bitsandbytes") is False:

@@ -163,7 +163,7 @@ def _command_of(launch: Launch) -> Sequence[str] | None:
     script = launch.script
     if script is None:
         return None
-    if launch.tool != "python" and launch.flag("no_python"):
+    if launch.tool != "python" and launch.flag("no_python") and not launch.is_module:
         return (script, *launch.arguments)
     if launch.is_module:
         return _command_of_module(script, launch)

@@ -510,14 +510,14 @@ def _check_arguments(script: Script, stack: Stack) -> None:
     """
     if not script.arguments:
         return
-    from fp8check.rules.releases.training_arguments import NAMES, is_gone  # most runs have no script
+    from fp8check.rules.releases.training_arguments import NAMES, is_absent  # most runs have no script
 
     may_end: list[str] = []
     for call in script.arguments:
         if call.retried:
             continue
         for name, setting in call.keywords.items():
-            gone = name in NAMES and is_gone(call.name, name, stack)
+            gone = name in NAMES and is_absent(call.name, name, stack)
             if call.may_do_without(name):
                 may_end.extend(
                     [f"{call.span.file}:{call.span.line} may give {call.name} {name}"]

@@ -100,6 +100,8 @@ def _tells_v1(shape: Shape) -> bool:
 # Variables by which another engine reads the file (cli.py, hparams/parser.py, hparams/training_args.py of 0.9.5 and of
 # the main branch in November 2026).
 _ENGINES = {"USE_V1": "its v1 engine", "USE_MCA": "Megatron-Core", "USE_MEGATRON_BRIDGE": "Megatron-Bridge"}
+# hparams/finetuning_args.py: each is a way to train all weights.
+_OPTIMIZERS = ("use_galore", "use_apollo", "use_badam")
 
 
 class RefusedPackage(Record):
@@ -332,6 +334,7 @@ class LlamaFactory(HuggingFace):
             self.rest_on()
             text = "'PosixPath' object has no attribute 'read'"  # executed with 0.9.5: it wants YAML
             raise PredictedError("json-never-read", "arguments", "AttributeError", text)
+        self._check_optimizers()
         unknown = [name for name in self.top if self._is_unknown(name, stack) and not self.uses_megatron]
         unknown += [name for name, setting in self.top.settings() if name not in self.known and _is_bare(name, setting)]
         allowed = environment.get("ALLOW_EXTRA_ARGS")
@@ -343,6 +346,18 @@ class LlamaFactory(HuggingFace):
         if fp8 is not None and bits is not None and bits.value is not None:
             text = "FP8 training is not compatible with quantization. Please disable one of them."
             raise PredictedError("fp8-with-quantization", "arguments", "ValueError", text, (fp8, bits))
+
+    def _check_optimizers(self) -> None:
+        """Its own optimizers go neither together nor with adapters (hparams/finetuning_args.py of 0.9.3 to 0.9.5)."""
+        asked = [self.switched_on(name) for name in _OPTIMIZERS]
+        own = [setting for setting in asked if setting is not None]
+        how = self.get("finetuning_type")
+        text = "Cannot use GaLore, APOLLO or BAdam together." if len(own) > 1 else ""
+        if own and (how is None or how.value == "lora"):
+            text = "Cannot use LoRA with GaLore, APOLLO or BAdam together."
+        if text:
+            self.rest_on(*own)
+            raise PredictedError("settings-not-together", "arguments", "ValueError", text, (*own,))
 
     def _is_unknown(self, name: str, stack: Stack) -> bool:
         """Whether a key has to do with FP8, and this LLaMA-Factory does not know it."""
@@ -431,8 +446,20 @@ class LlamaFactory(HuggingFace):
             raise not_told_to_train(program, words[0], ("train",))
         return Launch("python", {}, program, tuple(words))
 
+    @property
+    def _lacks_dataset(self) -> bool:
+        dataset = self.get("dataset")
+        return dataset is None or (not dataset.is_later and dataset.value is None)
+
     def check_given(self, stack: Stack, launch: Launch, script: Script) -> None:
-        """A flag that is the beginning of several ends its parser (executed with 0.9.3 and 0.9.5)."""
+        """A flag that is the beginning of several ends its parser, and so does training without a dataset.
+
+        Executed with 0.9.3 and 0.9.5; hparams/parser.py of 0.9.3 to 0.9.5 asks for the dataset.
+        """
+        trains = self.switched_on("do_train")
+        if launch.given and trains is not None and launch.script is not None and self._lacks_dataset:
+            text = "Please specify dataset for training."
+            raise PredictedError("trainer-without-data", "arguments", "ValueError", text, (trains,))
         words = launch.arguments[1:] if "train" in launch.arguments[:1] else launch.arguments
         if not words or words[0].endswith(_FILES):
             return

@@ -445,6 +445,7 @@ class Trl(HuggingFace):
         if others and not stack.does(behaviors.Trl.TAKES_LAUNCHER_FLAGS):
             text = f"trl: error: unrecognized arguments: --{', --'.join(others)}"
             raise PredictedError("command-refuses-flag", "launch", "SystemExit", text)
+        self._check_values()  # its command makes the arguments of the training before it starts the launcher
         self._check_config(launch, stack)
         self._check_unknown(launch, stack)
         command = launch.arguments[0]

@@ -41,6 +41,7 @@ NAMED = {
     "what Megatron-LM": "variable ACCELERATE_USE_MEGATRON_LM makes it a run of Megatron-LM",
     "processes that a variable takes": "variable ACCELERATE_USE_CPU takes the processes to the CPU",
     "a word that is no command": "SFT",
+    "a file behind -m": "-m train.py looks for a module py",
 }
 
 

@@ -661,6 +661,16 @@ ROWS = [
         },
         {"0.18.0": "bf16 NO none", "0.19.0": "ValidationError (arguments)"},
     ),
+    Row(
+        Axolotl.REFUSES_TWO_ATTENTIONS,
+        {
+            "launch": "python t.py",
+            "trainer": "axolotl",
+            "training": "base_model: x\nattn_implementation: sdpa\neager_attention: true\n",
+            "stack": {**BASE, "torchao": "0.17.0"},
+        },
+        {"0.16.1": "bf16 NO none", "0.17.0": "ValidationError (arguments)"},
+    ),
 ]
 # What no prediction asks for: a rule words its finding by it (tests/catalog/cases/FP108.yaml, FP411.yaml).
 OF_RULES = (

@@ -59,6 +59,7 @@ def left_behind(tmp_path: Path) -> list[str]:
     return sorted(name for name in found if "__pycache__" not in name and name != "here/evidence.json")
 
 
+@pytest.mark.slow
 def test_both_precisions_side_by_side_and_nothing_is_left_behind(tmp_path: Path) -> None:
     here, environ = prepared(tmp_path)
     ran = compared(here, environ, launched())

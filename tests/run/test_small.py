@@ -42,7 +42,7 @@ UNDECIDED = {
     "crash-first": "no optimizer's step was seen in 1 processes that import torch; the command ended with exit code 1",
 }
 CODES = {"exit-in-3": 7, "killed-in-3": 137, "crash-first": 1}
-SAMPLE = ("plain", "compiled-optimizer", "in-backward", "rate-0", "profiled", "killed-in-3", "crash-first", "fork")
+SAMPLE = ("plain", "in-backward", "rate-0", "crash-first")
 HOW = [
     pytest.param(
         how, marks=[] if how in SAMPLE or os.environ.get("TEST_RUN") == "all" else pytest.mark.skip("make run-test")
@@ -71,6 +71,7 @@ def test_the_run_is_as_without_and_what_was_not_seen_is_undecided(how: str, tmp_
         assert (ran.seen["ranks"], ran.seen["tokens_per_s"] is not None) == (1, True)
 
 
+@pytest.mark.slow
 def test_what_the_program_has_told_of_its_fp8_gradients_is_recorded(tmp_path: Path) -> None:
     has_it = [torch_python(), "-c", "import nvdlfw_inspect.api"]
     if subprocess.run(has_it, capture_output=True, check=False).returncode:
@@ -106,7 +107,7 @@ BLIND = {
 }
 
 
-@pytest.mark.parametrize("why", BLIND)
+@pytest.mark.parametrize("why", [pytest.param(why, marks=[pytest.mark.slow] * (why == "isolated")) for why in BLIND])
 def test_where_nobody_lets_the_watcher_in_all_is_undecided(why: str, tmp_path: Path) -> None:
     flags, environ = BLIND[why]
     ran = watched([torch_python(), *flags, SMALL], tmp_path, environ=environ)
@@ -157,6 +158,7 @@ def test_two_ranks(tmp_path: Path) -> None:
     assert (ran.seen["ranks"], ran.seen["steps"], ran.seen["moved"]["moved"]) == (2, [1, 8], 5)
 
 
+@pytest.mark.slow
 def test_ranks_without_a_row_of_some_weights(tmp_path: Path) -> None:
     """FSDP leaves ranks with an empty part of a small weight: it has not moved there, and moves all the same."""
     torchrun = [torch_python(), "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", SMALL]
@@ -187,6 +189,7 @@ def test_a_rank_that_is_killed(tmp_path: Path) -> None:
     assert "did not come to the end of the look" in ran.undecided
 
 
+@pytest.mark.slow
 def test_a_rank_that_hangs_and_all_that_was_started_is_ended(tmp_path: Path) -> None:
     torchrun = [torch_python(), "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", SMALL]
     began = time.monotonic()
@@ -210,6 +213,7 @@ def _running(text: str) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_stop_ends_the_run_once_the_verdict_is_there(tmp_path: Path) -> None:
     program = tmp_path / "endless.py"
     program.write_text(
@@ -227,6 +231,7 @@ def test_stop_ends_the_run_once_the_verdict_is_there(tmp_path: Path) -> None:
     assert aborted.errors.splitlines()[-1].startswith("fp8check: the run was ended here (--abort): not as requested")
 
 
+@pytest.mark.slow
 def test_the_first_of_many_steps_are_not_timed(tmp_path: Path) -> None:
     program = tmp_path / "slow_at_first.py"
     text = Path(SMALL).read_text().replace("STEPS = 12", "STEPS = 24")

@@ -145,7 +145,7 @@ def put(case: dict[str, object], folder: Path) -> Input:
     return Input(names, facts=True, **options)
 
 
-@pytest.mark.parametrize("part", range(8))
+@pytest.mark.parametrize("part", [pytest.param(part, marks=[pytest.mark.slow] * (part > 2)) for part in range(8)])
 def test_cases(part: int, client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every second case of every rule: about 850."""
     some = [case for number, (_, case) in enumerate(cases()) if number % 2 == 0]
