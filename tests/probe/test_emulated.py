@@ -70,6 +70,7 @@ def test_bf16_run_is_shown_as_not_fp8() -> None:
     assert said(report, "FP813") == ""
 
 
+@pytest.mark.slow
 def test_bf16_with_torchao_ends_in_prepare_as_predicted() -> None:
     report, seen = emulated({"accelerate": AO, "training": TRAINING + "bf16: true\n"})
     assert seen.ended == "error"
@@ -85,6 +86,7 @@ def test_transformer_engine_is_stood_in_for_and_the_report_says_so() -> None:
     assert seen.layers.torchao == 13
 
 
+@pytest.mark.slow
 def test_lora_and_checkpointing_go_the_real_way() -> None:
     training = TRAINING + (
         "use_peft: true\nlora_r: 16\nlora_target_modules: all-linear\ngradient_checkpointing: true\n"
@@ -106,6 +108,7 @@ def test_tied_head_stays_tied_with_torchao() -> None:
     assert said(report, "FP812") == ""
 
 
+@pytest.mark.slow
 def test_misaligned_layer_is_left_behind_as_predicted() -> None:
     model = {**SMALL, "num_key_value_heads": 1, "head_dim": 24, "hidden_size": 96}
     report, seen = emulated({"accelerate": AO_OFF, "model": model})

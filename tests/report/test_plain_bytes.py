@@ -149,7 +149,9 @@ def check(way: str, written: Written) -> None:
     check_output(err)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "way", [pytest.param(way, marks=[pytest.mark.slow] * way.startswith("another")) for way in WAYS]
+)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @example(WORST)
 @given(WRITTEN)
