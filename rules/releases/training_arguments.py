@@ -538,11 +538,22 @@ def unknown(classes: Iterable[str], own: Container[str], names: Iterable[str], s
 
 def is_absent(class_name: str, name: str, stack: Stack) -> bool:
     """Whether a class has that argument no more, or not yet, in the releases of the run."""
-    if any(
+    if name in _GONE_OF_TRANSFORMERS and any(
         name in names and at_least(stack.version("transformers"), *until) for until, names in _OF_TRANSFORMERS.items()
     ):
         return True
+    if name not in _CHANGED_OF_TRL.get(class_name, ()):
+        return False  # as most of hundreds that a command asks for
     gone, new = _OF_TRL.get(class_name, {}), _SINCE_TRL.get(class_name, {})
     return any(name in names and at_least(stack.version("trl"), *until) for until, names in gone.items()) or any(
         name in names and not at_least(stack.version("trl"), *since) for since, names in new.items()
     )
+
+
+_GONE_OF_TRANSFORMERS = frozenset(name for names in _OF_TRANSFORMERS.values() for name in names)
+_CHANGED_OF_TRL: Mapping[str, frozenset[str]] = {
+    class_name: frozenset(
+        name for table in (_OF_TRL, _SINCE_TRL) for names in table.get(class_name, {}).values() for name in names
+    )
+    for class_name in {*_OF_TRL, *_SINCE_TRL}
+}
