@@ -345,6 +345,15 @@ def flags_right(site: Site) -> Iterator[Action]:
 _WHERE = frozenset(("HF_HOME", "XDG_CACHE_HOME", "CUDA_HOME"))
 
 
+def _without_setting(command: str | None, name: str, value: str) -> str | None:
+    """The command without a variable in front of it, however it is quoted; None where it does not stand there once."""
+    for written in (value, f"'{value}'", f'"{value}"'):
+        text = f"{name}={written} "
+        if command is not None and command.count(text) == 1:
+            return command.replace(text, "")
+    return None
+
+
 def variables_unset(site: Site) -> Iterator[Action]:
     """A variable that decides something, unset where it is set: in the shell, before the command, in a script.
 
@@ -364,9 +373,9 @@ def variables_unset(site: Site) -> Iterator[Action]:
             elif name not in (site.run.facts.variables or {}):
                 continue
             elif name in launch.variables:
-                text = f"{name}={launch.variables[name]} "
-                if site.command is not None and site.command.count(text) == 1:
-                    yield Action(site.why, launch=site.command.replace(text, ""))
+                command = _without_setting(site.command, name, launch.variables[name])
+                if command is not None:
+                    yield Action(site.why, launch=command)
             elif name not in ours:
                 ours[name] = None
                 yield Action(site.why, variables={name: None})

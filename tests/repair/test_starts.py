@@ -156,6 +156,20 @@ def test_an_option_that_torchrun_may_not_have_goes(
     assert found.plans[0].launch == "accelerate launch --config_file accel.yaml train.py"
 
 
+@pytest.mark.parametrize("value", ["two", "''", '""', "'two steps'"])
+def test_a_variable_in_front_goes_however_it_is_quoted(
+    value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "te.yaml").write_text(SINGLE)
+    (tmp_path / "train.py").write_bytes(OWN)
+    monkeypatch.chdir(tmp_path)
+    command = "accelerate launch --config_file te.yaml train.py"
+    part = RunRequest((), facts_of({}), f"ACCELERATE_GRADIENT_ACCUMULATION_STEPS={value} {command}")
+    found = plan_request(Request((part,)), "fp8")
+    assert found.plans, found.why_not
+    assert found.plans[0].launch == command
+
+
 def test_the_words_that_are_tried_are_bounded() -> None:
     part = RunRequest(
         (), facts_of({}), "torchrun " + " ".join(f"--own{number} 1" for number in range(100)) + " train.py"
