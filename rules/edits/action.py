@@ -67,3 +67,8 @@ class Action(Record):
     packages: Mapping[str, str] = {}
     without: tuple[str, ...] = ()
     starts: str | None = None
+
+    @property
+    def command(self) -> str | None:
+        """The command that is given then: that of the run, or of the shell script in which that stands."""
+        return self.launch if self.starts is None else self.starts

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         "ambiguous-flag",
         "trainer-without-model",
         "trainer-without-data",
+        "dataset-not-named",
         "package-missing",
         "unknown-attention",
         "accelerate-too-old",

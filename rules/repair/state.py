@@ -45,12 +45,11 @@ class State(Record):
         why.update({(assign.file, assign.path): action.why for assign in action.assigns})
         why.update({("variable", (name,)): action.why for name in action.variables})
         why.update({("package", (name,)): action.why for name in action.packages})
-        launch = action.launch if action.starts is None else action.starts
-        if launch is not None:
+        if action.command is not None:
             why["launch", ()] = action.why
         return State(
             files,
-            self.launch if launch is None else launch,
+            self.launch if action.command is None else action.command,
             {**self.variables, **action.variables},
             {**self.packages, **action.packages},
             why,
@@ -127,8 +126,7 @@ class Start(Record):
             given = value_at(self.state.files[assign.file], assign.path)
             if same(given, assign.value) and not same(given, value_at(state.files[assign.file], assign.path)):
                 return True
-        launch = action.launch if action.starts is None else action.starts
-        return launch is not None and launch == self.state.launch != state.launch
+        return action.command is not None and action.command == self.state.launch != state.launch
 
     @staticmethod
     def changes(state: State, path: str) -> Changes:

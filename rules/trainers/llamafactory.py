@@ -458,8 +458,9 @@ class LlamaFactory(HuggingFace):
         """
         trains = self.switched_on("do_train")
         if launch.given and trains is not None and launch.script is not None and self._lacks_dataset:
+            self.rest_on()  # a script of somebody's own names its data itself
             text = "Please specify dataset for training."
-            raise PredictedError("trainer-without-data", "arguments", "ValueError", text, (trains,))
+            raise PredictedError("dataset-not-named", "arguments", "ValueError", text, (trains,))
         words = launch.arguments[1:] if "train" in launch.arguments[:1] else launch.arguments
         if not words or words[0].endswith(_FILES):
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.outcomes import outcome_of, seen
+from tests.support.runs import report_of
 
 AXOLOTL = {"trainer": "axolotl", "stack": {"accelerate": "1.15.0", "torchao": "0.17.0", "axolotl": "0.19.0"}}
 BARE = {"accelerate": "1.15.0", "transformers": "5.17.0", "axolotl": "0.19.0"}
@@ -22,3 +23,41 @@ LORA = {"trainer": "trl", "training": "use_peft: true\nbf16: true\n", "model": F
 )
 def test_refused(case: dict[str, object], ends: str) -> None:
     assert seen(outcome_of(case)) == ends
+
+
+FACTORY = "model_name_or_path: m\nstage: sft\ndo_train: true\nfinetuning_type: full\noutput_dir: o\n"
+LAUNCHED = "accelerate launch --config_file accel.yaml -m llamafactory.launcher train.yaml"
+
+
+def _factory(more: str) -> dict[str, object]:
+    accelerate = "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config: {backend: TE}\n"
+    return {"trainer": "llamafactory", "launch": LAUNCHED, "training": FACTORY + more, "accelerate": accelerate}
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("", "Please specify dataset for training."),
+        ("dataset: null\n", "Please specify dataset for training."),
+        ("dataset: d\nuse_galore: true\nuse_badam: true\n", "Cannot use GaLore, APOLLO or BAdam together."),
+        (
+            "dataset: d\nuse_apollo: true\nfinetuning_type: lora\n",
+            "Cannot use LoRA with GaLore, APOLLO or BAdam together.",
+        ),
+    ],
+)
+def test_llamafactory_refuses(more: str, message: str) -> None:
+    case = _factory(more)
+    if "lora" in more:
+        case["training"] = str(case["training"]).replace("finetuning_type: full\n", "")
+    error = outcome_of(case).error
+    assert error is not None
+    assert (error.type, error.message) == ("ValueError", message)
+    found = [one for one in report_of(case).findings if "ValueError" in one.message + one.label]
+    assert [one.rule for one in found] == ["FP303"], "no rule of another trainer speaks of it"
+
+
+@pytest.mark.parametrize("more", ["dataset: d\n", "dataset: ${DATA}\n", "dataset: d\nuse_galore: true\n"])
+def test_llamafactory_takes(more: str) -> None:
+    outcome = outcome_of(_factory(more))
+    assert outcome.accelerator is not None, "it gets as far as Accelerator()"
