@@ -360,7 +360,7 @@ def word_refused(run: Run, outcome: Outcome) -> Iterator[Found]:
 
     Example: `python train.py --bf16 True`, where the script has `add_argument("--bf16", action="store_true")`; or
     `accelerate launch train.py --mixed_precision fp8`, where it parses TrainingArguments; or
-    `SFTConfig(max_seq_length=2048)` with TRL 1.16.
+    `SFTConfig(max_seq_length=2048)` or `SFTTrainer(tokenizer=tokenizer)` with TRL 1.16.
 
     Write instead: `--bf16`; `accelerate launch --mixed_precision fp8 train.py`.
     """
@@ -415,13 +415,13 @@ def _key_refused(run: Run, error: PredictedError) -> Iterator[Found]:
 
 
 def _argument_gone(script: Script, error: PredictedError) -> Iterator[Found]:
-    """A keyword of TrainingArguments or of TRL's configurations that these had once."""
+    """A keyword of TrainingArguments, of TRL's configurations or of a Trainer that these had once, or got later."""
     from fp8check.rules.releases.training_arguments import MEANT, TAKE_A_SHARE  # most runs have no such keyword
 
     span = error.because[0].origin.span
     named = (
         (call, name)
-        for call in script.arguments
+        for call in (*script.arguments, *script.constructs)
         for name, one in call.keywords.items()
         if one.origin.span == span and name == error.flag  # all of ** have one place
     )

@@ -329,7 +329,7 @@ def _parsed(source: ScriptSource, launch: Launch, training: Document | None) -> 
         return None
     from fp8check.rules.settings.script_parsed import parsed  # few scripts have one
 
-    words = launch.arguments if launch.given else ()
+    words = _words(launch) if launch.given else ()
     return parsed(source, words, training.path if training is not None else None)
 
 
@@ -445,7 +445,7 @@ def start_of(
     alike = gpus is not None and len({gpu.compute_capability for gpu in gpus}) <= 1
     ordered = alike or (facts.variables or {}).get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID"
     return Start(
-        launch.arguments if launch is not None and launch.given else None,
+        _words(launch) if launch is not None and launch.given else None,
         facts.variables,
         tuple(gpu.compute_capability for gpu in gpus) if gpus is not None and ordered else None,
         counted=facts.count_gpus,
@@ -454,6 +454,12 @@ def start_of(
         reads=reads,
         packages=_importable(facts),
     )
+
+
+def _words(launch: Launch) -> tuple[str, ...]:
+    """The words that the script gets: deepspeed's launcher tells it its rank before all others (launcher/launch.py)."""
+    tells = launch.tool == "deepspeed" and not launch.flag("no_local_rank")
+    return ("--local_rank=0", *launch.arguments) if tells else tuple(launch.arguments)
 
 
 def _importable(facts: Facts) -> dict[str, bool]:

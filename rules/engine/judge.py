@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fp8check.rules.engine.definition import Rule
     from fp8check.rules.engine.running import Crash, Finding
     from fp8check.rules.outcome import Outcome
-    from fp8check.rules.reading import Document
+    from fp8check.rules.reading import Document, Span
     from fp8check.rules.seen import Seen
     from fp8check.rules.trainers.run import Run
 
@@ -108,18 +108,25 @@ def _common(
 def _held_together(
     newest: tuple[Finding, ...], earlier: tuple[Finding, ...], again: Collection[str] | None
 ) -> tuple[tuple[Finding, ...], tuple[list[Finding], list[Finding]]]:
-    """What both found, as the first says it, and what either found alone. What one rule found at one place is one."""
+    """What both found, as the first says it, and what either found alone. What one rule found at one place is one.
+
+    That the run ends is one, wherever it ends with one and with the other: it does not start.
+    """
     compared = newest if again is None else [finding for finding in newest if finding.rule in again]
     if len(compared) == len(earlier) and all(
         one.rule == other.rule and one.span == other.span
         for one, other in zip(compared, earlier)  # noqa: B905  they are equally many
     ):
         return newest, ([], [])  # nearly always, and a file may have thousands
-    there, before = ({(finding.rule, finding.span) for finding in found} for found in (compared, earlier))
-    lone = [finding for finding in compared if (finding.rule, finding.span) not in before]
-    alone = {(finding.rule, finding.span) for finding in lone}
-    both = tuple([finding for finding in newest if (finding.rule, finding.span) not in alone])
-    return both, (lone, [finding for finding in earlier if (finding.rule, finding.span) not in there])
+    there, before = ({_one(finding) for finding in found} for found in (compared, earlier))
+    lone = [finding for finding in compared if _one(finding) not in before]
+    alone = {_one(finding) for finding in lone}
+    both = tuple([finding for finding in newest if _one(finding) not in alone])
+    return both, (lone, [finding for finding in earlier if _one(finding) not in there])
+
+
+def _one(finding: Finding) -> tuple[str, Span | None]:
+    return finding.rule, None if finding.last_resort else finding.span
 
 
 def _depends(found: Finding, outcome: Outcome, other: Outcome) -> str:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from fp8check.rules.settings.values import Setting
 
 
+# Trainers that pad by what their keywords are given, and do otherwise without.
+_PADDING = ("Trainer", "Seq2SeqTrainer")
+
+
 def renamed(site: Site) -> Iterator[Action]:
     """Keywords that a trainer's class has no more, by the names that they have now: what was chosen with them stays."""
     from fp8check.rules.releases.training_arguments import MEANT  # as below
@@ -45,6 +49,15 @@ def _meant(site: Site) -> list[tuple[str, Setting]]:
     ]
 
 
+def targets_by_end(site: Site) -> Iterator[Action]:
+    """Which layers get adapters, by a pattern that finds the name at the end of their whole names."""
+    error = site.outcome.error
+    for setting in error.because if error is not None else ():
+        name = setting.value[0] if isinstance(setting.value, list) and setting.value else setting.value
+        if isinstance(name, str):
+            yield from site.act(site.write(setting, f".*{name}"))
+
+
 def value_meant(site: Site) -> Iterator[Action]:
     """The choice that was evidently meant, in the place of one that an argument does not have; `no` without quotes."""
     from fp8check.rules.releases.argument_values import CHOICES  # few runs have such a value
@@ -70,7 +83,10 @@ def refused_gone(site: Site) -> Iterator[Action]:
     because, flag = (error.because, error.flag) if error is not None else ((), "")
     refused = {setting.origin.span for setting in because if setting.origin.span is not None}
     elsewhere = [
-        setting for setting in because if setting.origin.span is None or setting.origin.span.file not in _paths(site)
+        setting
+        for setting in because
+        if (setting.origin.span is None or setting.origin.span.file not in _paths(site))
+        and setting.origin.code not in _PADDING
     ]
     yield from site.act(*(site.write(setting, ABSENT) for setting in elsewhere))
     config = site.run.accelerate

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.edits.action import ABSENT, Assign
 from fp8check.rules.moves.site import known_number, known_setting
+from fp8check.rules.outcome.prepare import loads_in_shards
 from fp8check.rules.record import Record
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.versions import NEWEST
@@ -93,7 +94,7 @@ def _spread(site: Site, config: AccelerateConfig, processes: int, ways: tuple[St
         ]
         own: list[tuple[tuple[str, ...], object]] = [(("distributed_type",), strategy.kind)]
         if strategy.section:
-            gathers = {"zero3_init_flag": True} if strategy is ZERO3 and site.trainer.loads_in_shards else {}
+            gathers = {"zero3_init_flag": True} if strategy is ZERO3 and loads_in_shards(site.run) is not False else {}
             own.append(((strategy.section,), {**strategy.settings, **gathers, **_accumulation(site, strategy)}))
         trainer = site.trainer
         elsewhere = site.without(trainer.deepspeed_key, "fsdp", trainer.fsdp_key, "fsdp_version")
@@ -148,6 +149,52 @@ def gathered(site: Site) -> Iterator[Action]:
     config = site.run.accelerate
     if config is not None and "zero3_init_flag" in config.deepspeed:
         yield from site.act(site.in_accelerate((("deepspeed_config", "zero3_init_flag"), True)))
+
+
+def refused_gone(site: Site) -> Iterator[Action]:
+    """What FSDP refuses gone from fsdp_config, where it has a default."""
+    config, error = site.run.accelerate, site.outcome.error
+    if config is None or error is None:
+        return
+    refused = {setting.origin.span for setting in error.because if setting.origin.span is not None}
+    names = [name for name, setting in config.fsdp.settings() if setting.origin.span in refused]
+    yield from site.act(site.in_accelerate(*((("fsdp_config", name), ABSENT) for name in names)))
+
+
+def values_auto(site: Site) -> Iterator[Action]:
+    """Numbers of DeepSpeed's configuration left to the Trainer, which has its own for them."""
+    error, config, file = site.outcome.error, site.run.accelerate, site.run.deepspeed
+    differing = {setting.origin.span for setting in error.because} if error is not None else set()
+    sections = [config.deepspeed] if config is not None else []
+    sections += [file.top] if file is not None else []
+    for section in sections:
+        for _, setting in section.settings():
+            if setting.origin.span is not None and setting.origin.span in differing:
+                yield from site.act(site.write(setting, "auto"))
+
+
+def section_gone(site: Site) -> Iterator[Action]:
+    """What DeepSpeed's own file says gone from the Accelerate file, which may not say it as well."""
+    from fp8check.rules.outcome.deepspeed_values import BESIDE_FILE  # few runs come here
+
+    config = site.run.accelerate
+    if config is None:
+        return
+    gone: list[tuple[tuple[str, ...], object]] = [
+        (("deepspeed_config", name), ABSENT) for name in BESIDE_FILE if name in config.deepspeed
+    ]
+    precision: list[tuple[tuple[str, ...], object]] = (
+        [(("mixed_precision",), ABSENT)] if config.mixed_precision is not None else []
+    )
+    yield from site.act(site.in_accelerate(*gone, *precision))
+
+
+def by_layer(site: Site) -> Iterator[Action]:
+    """FSDP that takes a decoder layer for one unit, whatever its size."""
+    config = site.run.accelerate
+    if config is not None and "fsdp_config" in config.top:
+        wanted = ("fsdp_config", "fsdp_auto_wrap_policy"), "TRANSFORMER_BASED_WRAP"
+        yield from site.act(site.in_accelerate(wanted, (("fsdp_config", "fsdp_min_num_params"), ABSENT)))
 
 
 def loading_off(site: Site) -> Iterator[Action]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.outcome import processes, recipe
+from fp8check.rules.outcome import processes, recipe, units
 from fp8check.rules.outcome.launcher import PRECISIONS
 from fp8check.rules.record import Record
 from fp8check.rules.releases.accelerate_enums import BACKENDS, DYNAMO_BACKENDS
@@ -43,6 +43,7 @@ class Accelerator(Record):
         counted: has_fp8_handler.
         one_process: whether distributed_type NO is known, which it is not where nobody knows how many GPUs there are.
         ram_efficient: what switches cpu_ram_efficient_loading of FSDP on; None where it is off, and without FSDP.
+        units: what FSDP was told of its units; None without FSDP.
     """
 
     requested: Setting
@@ -57,6 +58,7 @@ class Accelerator(Record):
     counted: bool = False
     one_process: bool = True
     ram_efficient: Setting | None = None
+    units: units.Units | None = None
 
     @property
     def backend_name(self) -> Backend | None:
@@ -100,6 +102,7 @@ def construct(run: Run, stack: Stack, started: Started, arguments: AcceleratorAr
         text = f"Unknown mixed_precision mode: {argument.value}. Choose between {list(PRECISIONS)}"
         raise PredictedError("unknown-precision", "accelerator", "ValueError", text, (argument,))
     _check_deepspeed(run, stack, environment, kind)
+    wrapped = units.of_plugin(started) if kind == "FSDP" else None
     _check_accumulation(run, kind)
     _check_twice(run)
     _check_dynamo(run, environment)
@@ -120,6 +123,7 @@ def construct(run: Run, stack: Stack, started: Started, arguments: AcceleratorAr
         started.fsdp_version,
         one_process=started.unknown is None,
         ram_efficient=_ram_efficient(environment) if kind == "FSDP" else None,
+        units=wrapped,
     )
     if passed is not None:
         backend = _backend_of(arguments.handler, passed)
@@ -208,10 +212,10 @@ def _check_deepspeed(run: Run, stack: Stack, environment: Environment, kind: Dis
     if backend is not None and backend.value == "MSAMP" and stage is not None and str(stage.value) == "3":
         text = "MS-AMP is not supported for ZeRO Stage 3. Please use ZeRO Stage 0, 1, or 2 instead."
         raise PredictedError("msamp-with-zero3", "accelerator", "NotImplementedError", text, (stage, backend))
-    if run.launch.flag("mixed_precision") is not None or config.mixed_precision is None:
-        return
     named = config.deepspeed_file
-    if named is not None and named.value not in (None, "none"):
+    if named is None or named.value in (None, "none"):
+        return
+    if run.launch.flag("mixed_precision") is None and config.mixed_precision is not None:
         text = (
             "When using `deepspeed_config_file`, the following accelerate config variables will be ignored: "
             "['mixed_precision']."
@@ -219,6 +223,12 @@ def _check_deepspeed(run: Run, stack: Stack, environment: Environment, kind: Dis
         raise PredictedError(
             "precision-beside-deepspeed-file", "accelerator", "ValueError", text, (config.mixed_precision, named)
         )
+    from fp8check.rules.outcome import deepspeed_values  # few runs name such a file
+
+    written = deepspeed_values.beside_file(run)
+    if written is not None:
+        text = deepspeed_values.TEXT
+        raise PredictedError("settings-beside-deepspeed-file", "accelerator", "ValueError", text, (written, named))
 
 
 def _passed_handler(

@@ -20,6 +20,8 @@ from fp8check.rules.trainers.registry import PROGRAMS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fp8check.rules.releases.accelerate_enums import DistributedType
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.settings.launch import Launch
@@ -169,6 +171,8 @@ def _accelerate_launch(run: Run, stack: Stack, environment: Environment) -> Star
     kind, unknown = processes.kind_of(run, config)
     _check_processes(run, config)
     _check_numbers(run, config, kind)
+    if kind == "NO" and unknown is None:
+        _check_machines(run, config)
     if kind == "DEEPSPEED" and stack.has("deepspeed") is False:
         text = "DeepSpeed is not installed => run `pip3 install deepspeed` or build it from source."
         raise PredictedError(
@@ -365,6 +369,20 @@ def _check_numbers(run: Run, config: AccelerateConfig | None, kind: DistributedT
             raise PredictedError("launcher-number-as-text", "launch", "TypeError", text, (setting,))
 
 
+def _check_machines(run: Run, config: AccelerateConfig | None) -> None:
+    """prepare_simple_launcher_cmd_env of 1.0.1 to 1.15.0: several machines want the first one's address and port."""
+    top = None if config is None else config.top
+    machines = run.launch.setting("num_machines") or (None if top is None else top.get("num_machines"))
+    number = None if machines is None or machines.is_later else whole_number(str(machines.value))
+    if number is None or number < 2:
+        return
+    for name, what in (("main_process_ip", "IP"), ("main_process_port", "port")):
+        given = run.launch.setting(name) or (None if top is None else top.get(name))
+        if given is None or (not given.is_later and given.value is None):
+            text = f"When using multiple machines, you need to specify the main process {what}."
+            raise PredictedError("machines-without-first", "launch", "AssertionError", text, (machines,))
+
+
 # With one of these flags it is not the file that says over what the run is spread.
 _OTHER_KINDS = ("use_deepspeed", "use_fsdp", "use_megatron_lm", "tpu")
 
@@ -526,10 +544,31 @@ def _override_parts(setting: Setting, stack: Stack) -> list[object]:
     return list(value[:3])
 
 
+# What of FSDP the training process is told, by default; what is None is not, where nobody says it.
+_FSDP_DEFAULTS: Mapping[str, object] = {
+    "fsdp_version": "1",
+    "fsdp_cpu_ram_efficient_loading": "true",
+    "fsdp_sync_module_states": "true",
+    "fsdp_sharding_strategy": "FULL_SHARD",
+    "fsdp_reshard_after_forward": "true",
+    "fsdp_min_num_params": 100_000_000,
+    "fsdp_auto_wrap_policy": None,
+    "fsdp_transformer_layer_cls_to_wrap": None,
+    "fsdp_backward_prefetch": None,
+    "fsdp_state_dict_type": None,
+}
+_FSDP_LEFT_OUT = frozenset(
+    (
+        *("fsdp_auto_wrap_policy", "fsdp_transformer_layer_cls_to_wrap", "fsdp_backward_prefetch"),
+        *("fsdp_state_dict_type",),
+    )
+)
+
+
 def _export_fsdp(run: Run, config: AccelerateConfig | None, stack: Stack, environment: Environment) -> int:
     """prepare_multi_gpu_env: the FSDP_* variables that FP8 depends on."""
     default = Origin(default=f"{stack.name('accelerate')} launch")
-    settings = {"fsdp_version": Setting("1", default), "fsdp_cpu_ram_efficient_loading": Setting("true", default)}
+    settings = {name: Setting(value, default) for name, value in _FSDP_DEFAULTS.items()}
     if config is not None:
         for key in config.fsdp:
             name = key if key.startswith("fsdp") else f"fsdp_{key}"
@@ -541,6 +580,14 @@ def _export_fsdp(run: Run, config: AccelerateConfig | None, stack: Stack, enviro
             settings[name] = _flag(name, run.launch.flag(name)).over(setting)
     if not stack.does(Accelerate.HAS_FSDP2):
         settings["fsdp_version"] = Setting("1", Origin(default=stack.name("accelerate")))
+    efficient, synced = settings["fsdp_cpu_ram_efficient_loading"], settings["fsdp_sync_module_states"]
+    if efficient.value and not synced.value:
+        text = "When using `--fsdp_cpu_ram_efficient_loading` set `--fsdp_sync_module_states` to `True`"
+        raise PredictedError("fsdp-loads-unsynced", "launch", "ValueError", text, (synced, efficient))
     for name, setting in settings.items():
-        _put(environment, name.upper(), setting, str(setting.value).lower())
+        if setting.value is None and name in _FSDP_LEFT_OUT:
+            continue
+        variable = "FSDP_TRANSFORMER_CLS_TO_WRAP" if name == "fsdp_transformer_layer_cls_to_wrap" else name.upper()
+        text = str(setting.value)
+        _put(environment, variable, setting, text if name in _FSDP_LEFT_OUT else text.lower())
     return 2 if str(settings["fsdp_version"].value) == "2" else 1

@@ -89,17 +89,36 @@ def check_deepspeed(run: Run, kind: DistributedType, stack: Stack, started: Star
     setting = run.script.plugins.get("deepspeed_plugin") or run.script.plugins.get("deepspeed_plugins")
     if kind != "DEEPSPEED" or setting is None or run.deepspeed is None:
         return
-    source = run.script.source
-    names = [name.lower() for call in (source.prepares if source is not None else ()) for name in call.positional or ()]
-    loaders = [name for name in names if not any(word in name for word in _BESIDE_LOADERS)]
-    if run.deepspeed.micro_batch == "auto" and names and not loaders:
-        text = (
-            "When using DeepSpeed, `accelerate.prepare()` requires you to pass at least one of training or evaluation "
-            "dataloaders with `batch_size` attribute returning an integer value or alternatively set an integer value "
-            "in `train_micro_batch_size_per_gpu` in the deepspeed config file"
-        )
-        raise PredictedError("deepspeed-without-batch-size", "prepare", "ValueError", text, (setting,))
+    check_batches(run, kind)
     check_rank(stack, started, setting)
+
+
+def check_batches(run: Run, kind: DistributedType) -> None:
+    """prepare() of DeepSpeed looks for its batch size in the loaders that are given to the first call of it.
+
+    accelerate 1.10.1 and 1.15.0 accelerator.py _prepare_deepspeed, once the layers are converted.
+
+    Raises:
+        PredictedError: nothing tells it how large a batch is.
+    """
+    source = run.script.source
+    if kind != "DEEPSPEED" or source is None or run.training.is_huggingface or not source.prepares:
+        return
+    if run.deepspeed is not None and run.deepspeed.micro_batch != "auto":
+        return
+    first = source.prepares[0]
+    names = [name.lower() for name in first.positional or ()]
+    if not all(any(word in name for word in _BESIDE_LOADERS) for name in names):
+        return
+    setting = run.script.plugins.get("deepspeed_plugin") or run.script.plugins.get("deepspeed_plugins")
+    config = run.config_read
+    because = setting or (config.distributed_type if config is not None else None)
+    text = (
+        "When using DeepSpeed, `accelerate.prepare()` requires you to pass at least one of training or evaluation "
+        "dataloaders with `batch_size` attribute returning an integer value or alternatively set an integer value "
+        "in `train_micro_batch_size_per_gpu` in the deepspeed config file"
+    )
+    raise PredictedError("deepspeed-without-batch-size", "prepare", "ValueError", text, (because,))
 
 
 def check_rank(stack: Stack, started: Started, setting: Setting) -> None:

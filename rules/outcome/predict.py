@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.outcome import accelerator, launcher, limits, prepare, processes, recipe, step
+from fp8check.rules.outcome import accelerator, launcher, limits, prepare, processes, recipe, step, units
 from fp8check.rules.outcome.effective import Effective
 from fp8check.rules.outcome.prepare import Prepared
 from fp8check.rules.record import Record
@@ -242,8 +242,15 @@ def _to_arguments(outcome: Outcome) -> Generator[Outcome, None, tuple[Outcome, S
         raise deciding.undecided()
     _check_words(run)
     beside.check_deepspeed(run, stack, launched.kind)
+    if launched.kind == "DEEPSPEED":
+        from fp8check.rules.outcome import deepspeed_values  # most runs have no DeepSpeed
+
+        deepspeed_values.check_trainers_file(run, launched.kind)
     for handed in training.hand_over(stack, launched.environment, run.script):
         yield (outcome := outcome._replace(environment=handed.environment))
+    if training.deepspeed is not None and run.launch.given and launched.kind == "NO" and launched.unknown is None:
+        run.require("deepspeed", "arguments")
+        training.check_alone()
     if training.is_huggingface:
         if not any(file.input == "training" for file in run.unread):
             training.check_given(stack, run.launch, run.script)
@@ -280,17 +287,29 @@ def _to_accelerator(
         beside.check_trainer(run, stack)
     else:
         beside.check_own_loading(run, stack)
+    if training.deepspeed is not None and training.asks_for_fsdp and run.launch.given:
+        from fp8check.rules.outcome import plugins  # most runs have no DeepSpeed
+
+        plugins.check_rank(stack, launched, training.deepspeed)
     training.check_distribution(started.kind, run.launch, run.config_read, processes.launched_stage(run, stack))
     if started.kind == "FSDP":
         training.check_fsdp(stack, run.fsdp_checkpointing)
     training.check_model(stack, run.model)
     limits.check_quantized(run, stack, state)
+    if training.is_huggingface:
+        beside.check_batches(run)
     if started.kind == "DEEPSPEED":
         run.require("deepspeed", "arguments" if training.deepspeed is not None else "accelerator")
-        if run.launch.given and launched.kind == "NO" and launched.unknown is None:
-            training.check_alone()
     training.check_deepspeed(stack, started.kind, started.environment, run.deepspeed)
+    if started.kind == "DEEPSPEED":
+        from fp8check.rules.outcome import deepspeed_values  # most runs have no DeepSpeed
+
+        deepspeed_values.check_matches(run, started.kind, outcome.effective)
     _check_objects(run, stack, started, launched)
+    if training.is_huggingface:
+        beside.check_optimizer(run, stack)
+    units.check_adapters(run, stack, state.units)
+    training.check_scheduler()
     return outcome, state
 
 
@@ -301,6 +320,12 @@ def _to_prepared(
     run, stack, training = outcome.run, outcome.stack, outcome.run.training
     for prepared in prepare.prepare(run, stack, state, arguments):
         yield (outcome := outcome._replace(prepared=prepared))
+    if state.distributed_type == "DEEPSPEED" and run.script.source is not None:
+        from fp8check.rules.outcome import plugins  # as below
+
+        plugins.check_batches(run, state.distributed_type)
+    if state.distributed_type == "FSDP":
+        units.check(run, state.units, fsdp2=state.is_fsdp2)
     # The first collective comes when the model is wrapped: what converts it fails before.
     processes.check_gpus(run, "prepare")
     if state.distributed_type == "FSDP":
@@ -323,6 +348,8 @@ def _first_step(outcome: Outcome, state: Accelerator) -> None:
     """Raise what ends the first step, or keeps it from being known."""
     run, stack = outcome.run, outcome.stack
     limits.check_kernels(run, state)
+    step.check_engine(run, state)
+    step.check_compiled_before(run, state, outcome.prepared)
     limits.check_thawed(run, state, outcome.prepared, outcome.effective)
     step.step(run, stack, state, outcome.prepared, outcome.checkpointing)
     if state.mixed_precision.value == "fp8" or outcome.prepared.coverage.converted != 0:

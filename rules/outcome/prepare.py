@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from fp8check.rules.outcome import layers, processes, recipe
+from fp8check.rules.outcome import layers, processes, recipe, units
 from fp8check.rules.record import Record
 from fp8check.rules.releases.behaviors import Accelerate, TransformerEngine, Transformers
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.releases.recipes import DELAYED_SCALING, requested_scalings
+from fp8check.rules.settings.script import WRITTEN_OUT
 from fp8check.rules.settings.values import Origin, Setting, Undecided
 
 TYPE_CHECKING = False
@@ -68,6 +69,9 @@ def prepare(run: Run, stack: Stack, state: Accelerator, arguments: AcceleratorAr
 
 def _converted(run: Run, stack: Stack, state: Accelerator, arguments: AcceleratorArguments) -> Iterator[Prepared]:
     """The model as its layers are converted."""
+    if prepares_model_alone(run):
+        yield from _by_prepare_model(run, stack, state, arguments)
+        return
     together = prepares_together(run, stack, state, arguments)
     if never_prepared(run) is not None:
         if not prepares_optimizer(run):
@@ -85,6 +89,33 @@ def _converted(run: Run, stack: Stack, state: Accelerator, arguments: Accelerato
         yield from _torchao(run, stack, state)
     elif backend == "MSAMP" and not state.is_fsdp2 and state.distributed_type != "DEEPSPEED":
         _msamp(stack, state)
+
+
+def prepares_model_alone(run: Run) -> bool:
+    """Whether a script gives its model to prepare_model() itself, and to no prepare(), which alone converts layers."""
+    source = run.script.source
+    if source is None or run.training.is_huggingface or not source.named("prepare_model"):
+        return False
+    return not any("model" in name.lower() for call in source.prepares for name in call.positional or ())
+
+
+def _by_prepare_model(
+    run: Run, stack: Stack, state: Accelerator, arguments: AcceleratorArguments
+) -> Iterator[Prepared]:
+    """prepare_model(): it converts nothing, and enters the autocast of Transformer Engine around what is not converted.
+
+    accelerate 1.10.1 and 1.15.0 accelerator.py; executed with both (seventh tries).
+    """
+    if state.is_fsdp2:
+        text = "FSDP2 preparation should be done via `accelerate.prepare()`, as it requires a model and an optimizer."
+        raise PredictedError("fsdp2-model-alone", "prepare", "ValueError", text)
+    if state.distributed_type == "DEEPSPEED":
+        raise Undecided("what DeepSpeed makes of a model that prepare() is not given", WRITTEN_OUT)
+    if state.backend_name != "TE":
+        return
+    _find_te(stack, state)
+    _import_te(run, stack, state)
+    yield Prepared(recipe=_wrap(run, stack, state, arguments, state.recipe), autocast=_is_entered(run, state.recipe))
 
 
 def _is_data_parallel(run: Run, stack: Stack, state: Accelerator) -> bool:
@@ -188,6 +219,7 @@ def _transformer_engine(
     prepared = Prepared(layers.te_coverage(run, stack.version("transformers")[0]))
     yield prepared
     if state.is_fsdp2:  # accelerator.py _prepare_fsdp2 of every release has no apply_fp8_autowrap
+        units.check(run, state.units, fsdp2=True)
         _load_te_state(run, stack, state, prepared.coverage)
         return
     handler = state.recipe
@@ -208,13 +240,35 @@ def _check_gathered(run: Run, stack: Stack, state: Accelerator) -> None:
     accelerate 1.15.0 utils/operations.py GatheredParameters. Executed with LLaMA-Factory 0.9.5, which trains with the
     flag: docs/evidence/beyond-cpu.jsonl, llamafactory-te-zero-3 and llamafactory-te-zero-3-init.
     """
-    in_shards = run.training.loads_in_shards and processes.is_zero3(run, stack, state.distributed_type)
-    written = run.zero3_init if in_shards else None
+    if not processes.is_zero3(run, stack, state.distributed_type):
+        return
+    written = run.zero3_init
     if written is None or str(written.value).lower() != "false":
+        return
+    in_shards = loads_in_shards(run)
+    if in_shards is None:
+        raise Undecided("whether the script loads its model before it makes its Accelerator", WRITTEN_OUT)
+    if not in_shards:
         return
     columns = "the width" if run.model is None or not run.model.block else f"{run.model.block[0].in_features}"
     text = f"The size of tensor a ({columns}) must match the size of tensor b (0) at non-singleton dimension 1"
     raise PredictedError("zero3-gathers-nothing", "prepare", "RuntimeError", text, (written, state.backend))
+
+
+def loads_in_shards(run: Run) -> bool | None:
+    """Whether the model is loaded once DeepSpeed is known to be there; None where that is not known.
+
+    transformers modeling_utils.py from_pretrained: is_deepspeed_zero3_enabled().
+    """
+    source = run.script.source
+    if run.training.is_huggingface:
+        own = run.training.loads_in_shards or run.training.loads_by_its_command(run.launch)
+        return True if own else run.script.loads_late
+    if source is None:
+        return None
+    from fp8check.rules.settings.script_model import loads_behind_accelerator  # few runs come here
+
+    return loads_behind_accelerator(source)
 
 
 def _load_te_state(run: Run, stack: Stack, state: Accelerator, coverage: Coverage) -> None:

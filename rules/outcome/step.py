@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fp8check.rules.outcome import limits, processes
 from fp8check.rules.outcome.accelerator import SMALLEST_CAPABILITY
-from fp8check.rules.outcome.prepare import check_number
+from fp8check.rules.outcome.prepare import check_number, never_prepared
 from fp8check.rules.releases.behaviors import TransformerEngine
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.releases.recipes import DELAYED_SCALING
-from fp8check.rules.settings.values import Undecided
+from fp8check.rules.settings.values import Origin, Setting, Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from fp8check.rules.facts import Gpu
     from fp8check.rules.outcome.accelerator import Accelerator
     from fp8check.rules.outcome.prepare import Prepared
+    from fp8check.rules.releases.accelerate_enums import DistributedType
     from fp8check.rules.releases.stack import Stack
-    from fp8check.rules.settings.values import Setting
     from fp8check.rules.trainers.run import Run
 
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 ALIGNMENT = 16
 HALF = 8  # what the forward pass wants everywhere
 TN_ONLY = ("8.9", "9.0")
+# Where Accelerate puts its FP8 autocast around the module that shares the work out (delayed_fp8_autocast).
+DELAYING: tuple[DistributedType, ...] = ("MULTI_GPU", "FSDP")
 
 
 def step(run: Run, stack: Stack, state: Accelerator, prepared: Prepared, checkpointing: Setting | None) -> None:
@@ -38,6 +40,8 @@ def step(run: Run, stack: Stack, state: Accelerator, prepared: Prepared, checkpo
         PredictedError: the step raises.
     """
     run.training.check_step(stack)
+    if state.distributed_type == "MULTI_GPU":
+        run.training.check_replicated(stack)
     _check_gradients(run)
     limits.check_gather(run, stack, state, prepared)
     if state.backend_name == "TE" and prepared.coverage.converted != 0:
@@ -171,3 +175,32 @@ def frozen_by_torchao(state: Accelerator, prepared: Prepared) -> Setting | None:
         return None
     gather = prepared.recipe.get("enable_fsdp_float8_all_gather")
     return gather if gather is not None and gather.value else None
+
+
+def check_engine(run: Run, state: Accelerator) -> None:
+    """backward() of DeepSpeed is the engine's, which prepare() makes of a model (accelerator.py)."""
+    unprepared = never_prepared(run)
+    if state.distributed_type == "DEEPSPEED" and unprepared is not None:
+        text = "'NoneType' object has no attribute 'backward'"
+        raise PredictedError("deepspeed-prepares-nothing", "step", "AttributeError", text, (unprepared,))
+
+
+def check_compiled_before(run: Run, state: Accelerator, prepared: Prepared) -> None:
+    """A model that a script compiles before prepare(): Accelerate puts its FP8 autocast in the place of no method.
+
+    accelerate 1.10.1 and 1.15.0 utils/transformer_engine.py apply_fp8_autowrap; torch's OptimizedModule.forward is a
+    function. Under FSDP2 there is no such autocast, and with a handler it goes around DDP's or FSDP's module
+    (delayed_fp8_autocast). Executed with accelerate 1.15.0 and torch 2.13.0.
+    """
+    source = run.script.source
+    if state.counted and state.distributed_type in DELAYING:
+        return
+    if state.backend_name != "TE" or prepared.recipe is None or source is None or run.training.is_huggingface:
+        return
+    from fp8check.rules.settings.script_model import compiled_before  # few scripts compile
+
+    call = compiled_before(source)
+    if call is not None:
+        text = "contextual_fp8_autocast.<locals>.forward() missing 1 required positional argument: 'self'"
+        place = Setting(call.name, Origin(span=call.span))
+        raise PredictedError("te-around-compiled", "step", "TypeError", text, (place, state.backend))

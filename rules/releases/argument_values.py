@@ -54,13 +54,25 @@ _SWITCHES = frozenset(("bf16", "fp16", "tf32", "gradient_checkpointing", "torch_
 _YES_OR_NO = frozenset(("yes", "true", "t", "y", "1", "no", "false", "f", "n", "0"))  # hf_argparser.py string_to_bool
 
 
+# Switches whose default is None: argparse wants a word behind them (hf_argparser.py), where their fields do not say
+# otherwise, as that of gradient_checkpointing does.
+_WANT_A_WORD = frozenset(
+    (
+        *("tf32", "greater_is_better", "ddp_find_unused_parameters", "ddp_broadcast_buffers", "disable_tqdm"),
+        *("ddp_static_graph", "eval_packing", "completion_only_loss"),
+    )
+)
+
+
 def refused_word(name: str, flag: str) -> str:
-    """What argparse says of a flag with a value that it does not take; "" where it takes it, or there is none."""
+    """What argparse says of a flag with a value that it does not take, or without one; "" where it takes it."""
     word, equals, value = flag.partition("=")
     words = [word, value] if equals and " " not in word else flag.split()
+    option = f"--{name}/--{name.replace('_', '-')}" if "_" in name else f"--{name}"
     if len(words) != 2:
-        return ""
-    value, option = words[1], f"--{name}/--{name.replace('_', '-')}" if "_" in name else f"--{name}"
+        alone = len(words) == 1 and name in _WANT_A_WORD
+        return f"argument {option}: expected one argument" if alone else ""
+    value = words[1]
     if name in CHOICES:
         return "" if value in CHOICES[name].values else f"argument {option}: invalid choice: {value!r}"
     if name in _SWITCHES:

@@ -275,6 +275,7 @@ MEANT: Mapping[str, str] = {
     "per_gpu_train_batch_size": "per_device_train_batch_size",
     "per_gpu_eval_batch_size": "per_device_eval_batch_size",
     "warmup_ratio": "warmup_steps",
+    "tokenizer": "processing_class",  # of a Trainer
 }
 TAKE_A_SHARE = ("warmup_steps",)  # where it is below 1 (transformers 5.16.1 training_args.py get_warmup_steps)
 # All fields that the classes have had in any of these releases, of transformers 4.46.3, 4.51.3 and 4.55.4, and of TRL
@@ -453,7 +454,13 @@ _LATER = (
 )
 NAMES = frozenset(
     [name for names in _OF_TRANSFORMERS.values() for name in names]
-    + [name for table in _OF_TRL.values() for names in table.values() for name in names]
+    + [
+        name
+        for tables in (_OF_TRL, _SINCE_TRL)
+        for table in tables.values()
+        for names in table.values()
+        for name in names
+    ]
 )
 
 

@@ -61,6 +61,11 @@ ARGUMENTS = (
     *("GKDConfig", "GOLDConfig", "BCOConfig", "PRMConfig", "XPOConfig", "NashMDConfig"),
 )
 PARSERS = ("HfArgumentParser", "TrlParser")
+# The Trainers whose keywords are known (rules/releases/trainer_keywords.py), by the package that has them.
+TRAINERS = {
+    **dict.fromkeys(("Trainer", "Seq2SeqTrainer"), "transformers"),
+    **dict.fromkeys(("SFTTrainer", "DPOTrainer", "GRPOTrainer", "RewardTrainer", "KTOTrainer", "RLOOTrainer"), "trl"),
+}
 # Calls after which a variable of Accelerate comes too late: they read the environment.
 READERS = ("Accelerator", *ARGUMENTS)
 
@@ -371,6 +376,8 @@ class Script(Record):
         plugins: the objects by which it distributes the run, by the keyword of Accelerator.
         refused: the word of the command at which its parser ends it; None where there is none.
         arguments: the calls that make a Trainer's arguments, of transformers' own classes and TRL's.
+        constructs: the calls that make a Trainer, of these as well.
+        loads_late: whether it loads its model once the arguments are there; None where that is not known.
         parsed: what its parser of dataclasses takes; None where that is not known, or no Trainer is used.
     """
 
@@ -388,6 +395,8 @@ class Script(Record):
     refused: Setting | None = None
     uses: tuple[str, ...] = ()
     arguments: tuple[Call, ...] = ()
+    constructs: tuple[Call, ...] = ()
+    loads_late: bool | None = None
     parsed: Parsed | None = None
 
     @classmethod
@@ -508,14 +517,33 @@ class Script(Record):
         arguments = tuple(
             call for call in source.named(*ARGUMENTS) if call.name in imported - {*source.derived.values()}
         )
+        constructs = tuple(
+            call for call in source.named(*TRAINERS) if f"{TRAINERS[call.name]}.{call.name}" in source.imports
+        )
         return cls(
             own=script.own,
             environment=environment,
             refused=script.refused,
             uses=uses,
             arguments=arguments,
+            constructs=constructs,
+            loads_late=_loads_late(source, constructs),
             parsed=parsed,
         )
+
+
+def _loads_late(source: ScriptSource, constructs: tuple[Call, ...]) -> bool | None:
+    """Whether the model is loaded behind what makes the arguments: by the Trainer itself, or by a call below it."""
+    from fp8check.rules.settings.script_model import LOADERS, is_causal_model  # it imports this
+
+    loads = [call for call in source.named(*LOADERS) if is_causal_model(source.text[call.span.start : call.span.end])]
+    if not loads:
+        named = [call.keywords.get("model") for call in constructs]
+        return True if any(one is not None and isinstance(one.value, str) for one in named) else None
+    made = source.named(*ARGUMENTS, *PARSERS)
+    if len(loads) > 1 or not made or made[0].block != loads[0].block:
+        return None
+    return made[0].span.start < loads[0].span.start
 
 
 def _environment(source: ScriptSource, maker: Call | None) -> dict[str, Setting]:

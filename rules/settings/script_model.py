@@ -38,6 +38,7 @@ _TO = (".half()", ".bfloat16()", ".float()", ".to(torch.", ".to(dtype")
 _CASTS = (*(f"{of}{cast}" for of in ("model", ")") for cast in _TO), "prepare_model_for_kbit_training")
 _COMPILES = ("torch.compile", ".compile(", "dynamo")
 CHECKPOINTS = "gradient_checkpointing_enable"
+COMPILE = "torch.compile"
 # What else computes layers again in the backward pass: a script with one of these words may do so.
 _MAY_CHECKPOINT = (
     *("torch.utils.checkpoint", "enable_gradient_checkpointing", "apply_activation_checkpointing"),
@@ -103,17 +104,40 @@ def is_used(source: ScriptSource, *imported: str) -> bool:
 
 
 def _wraps(source: ScriptSource) -> dict[str, Setting]:
-    """That get_peft_model() is called; whether, where its line is indented: what stands around it is not followed."""
-    lines = [
-        line for line in source.text.splitlines() if "get_peft_model(" in line and not line.lstrip().startswith("#")
-    ]
-    if not lines:
+    """That get_peft_model() is called; whether, where it stands apart from what makes the model and prepares it."""
+    calls = source.named("get_peft_model")
+    if not calls:
         return {}
-    origin = Origin(code=source.path)
-    if any(not line[0].isspace() for line in lines):
-        return {WRAPS: Setting(True, origin)}
+    if any(not call.perhaps and _runs(source, call) for call in calls):
+        return {WRAPS: Setting(True, Origin(code=source.path))}
     why = f"{source.path} calls get_peft_model() in a block of its own"
-    return {WRAPS: SettingLater(Later("get_peft_model", why, WRITTEN_OUT), origin)}
+    return {WRAPS: SettingLater(Later("get_peft_model", why, WRITTEN_OUT), Origin(code=source.path))}
+
+
+def compiled_before(source: ScriptSource) -> Call | None:
+    """The call of torch.compile() whose model prepare() gets: `model = torch.compile(model)` above it."""
+    for call in source.named(COMPILE):
+        line = source.text[: call.span.start].rpartition("\n")[2]
+        name, equals, behind = (part.strip() for part in line.partition("="))
+        if not equals or behind:
+            continue
+        for one in source.prepares:
+            between = source.text[call.span.start : one.span.start].split("\n")[1:-1]
+            again = any(line.split("=")[0].strip() == name for line in between if "=" in line)
+            if one.block == call.block and name in (one.positional or ()) and between and not again:
+                return call
+    return None
+
+
+def loads_behind_accelerator(source: ScriptSource) -> bool | None:
+    """Whether it loads its model once its Accelerator is there; None where the text does not tell."""
+    maker, loads = (
+        source.accelerator,
+        [call for call in source.named(*LOADERS) if is_causal_model(_called(source, call))],
+    )
+    if maker is None or len(loads) != 1:
+        return None
+    return None if loads[0].block != maker.block else maker.span.start < loads[0].span.start
 
 
 def _called(source: ScriptSource, call: Call) -> str:

@@ -35,7 +35,7 @@ def parsed(source: ScriptSource, words: Sequence[str], path: str | None) -> Pars
     """How a script's parser takes its words and its file; None where it has none, or not all of it is seen here.
 
     Args:
-        words: what stands behind the script.
+        words: what stands behind the script, with what its launcher adds.
         path: the file that it reads.
     """
     parser = next((name for name in reversed(PARSERS) if source.named(name)), None)
@@ -60,7 +60,7 @@ def parsed(source: ScriptSource, words: Sequence[str], path: str | None) -> Pars
         fields.update(one.annotated)
         waiting.extend(base for base in one.bases if base not in ("object", "ABC", ""))
     strict = _is_strict(parser, source.text, path)
-    given = words if _takes_all(source.text) else ()
+    given = words if _takes_all(_without_own_file(source.text, words)) or _misses_file(source.text, words) else ()
     asks = tuple(name for one, name in _WITHOUT_DEFAULT if one in classes and f".{name}" in source.text)
     return Parsed(parser, tuple(classes), frozenset(fields), strict, _word(given), _flags(given), asks)
 
@@ -108,6 +108,25 @@ def _takes_all(text: str) -> bool:
     """Whether its parser gets the whole command line, and passes over nothing of it."""
     asks = "parse_args_into_dataclasses" in text or "parse_args_and_config" in text
     return asks and "return_remaining_strings" not in text and not any(one in text for one in _BY_ITSELF)
+
+
+# A script that reads a file where that is its only word, as the examples of transformers do, has no other use of it.
+_ONLY_WORD = r"len\(sys\.argv\) *== *2\b|sys\.argv\[1\]"
+
+
+def _without_own_file(text: str, words: Sequence[str]) -> str:
+    """The text without what it does of a file that is its only word, where it gets others."""
+    from re import search, sub
+
+    return sub(_ONLY_WORD, "", text) if len(words) > 1 and search(r"len\(sys\.argv\) *== *2\b", text) else text
+
+
+def _misses_file(text: str, words: Sequence[str]) -> bool:
+    """Whether it reads a file that is its only word, and a launcher gives it another: that of deepspeed its rank."""
+    from re import search
+
+    told = bool(words) and words[0].startswith("--local_rank=")
+    return told and "parse_args_into_dataclasses()" in text and search(r"len\(sys\.argv\) *== *2\b", text) is not None
 
 
 def _word(words: Sequence[str]) -> str:

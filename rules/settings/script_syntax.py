@@ -17,13 +17,23 @@ from fp8check.rules.settings.script import (
     OTHER_HANDLERS,
     PARSERS,
     READERS,
+    TRAINERS,
     Assigned,
     Call,
     ScriptSource,
     Unevaluated,
 )
 from fp8check.rules.settings.script_forms import Forms
-from fp8check.rules.settings.script_model import ADAPTERS, BATCHES, CHECKPOINTS, CUTS, FIRST, LOADERS, LOADING_TRAINERS
+from fp8check.rules.settings.script_model import (
+    ADAPTERS,
+    BATCHES,
+    CHECKPOINTS,
+    COMPILE,
+    CUTS,
+    FIRST,
+    LOADERS,
+    LOADING_TRAINERS,
+)
 from fp8check.rules.settings.script_names import Names
 from fp8check.rules.settings.values import Origin, Setting
 
@@ -49,8 +59,8 @@ _WORDS = (*_CALLED, "Trainer", "Parser", "add_argument", "dataclass", "axolotl",
 _SAVES = ("save_state", "load_state", "save_model", "save_pretrained", "eval")
 _WATCHED = frozenset(
     (
-        *(*READERS, *PARSERS, *HANDLERS, *_SAVES, *LOADERS, *LOADING_TRAINERS, "TorchDynamoPlugin"),
-        *("prepare", "train", BATCHES, ADAPTERS, CHECKPOINTS),
+        *(*READERS, *PARSERS, *HANDLERS, *_SAVES, *LOADERS, *LOADING_TRAINERS, *TRAINERS, "TorchDynamoPlugin"),
+        *("prepare", "prepare_model", "train", "get_peft_model", BATCHES, ADAPTERS, CHECKPOINTS),
     )
 )
 
@@ -209,6 +219,7 @@ class _Reader:
     def _look(self, node: ast.AST, block: tuple[int, ...]) -> None:
         if isinstance(node, ast.Call):
             self._look_at_environment(node, block)
+            self._look_at_map(node, block)
             name = self._watched(node.func) or (CUTS if _cuts(node) else "")
             if name and not (name == "Accelerator" and id(node) in self._peeked):
                 call = self._call(name, node, block)
@@ -223,9 +234,24 @@ class _Reader:
         elif isinstance(node, ast.AugAssign) and self._is_environment(node.target):
             self._assign_all(node.value, node, block)
 
+    def _look_at_map(self, node: ast.Call, block: tuple[int, ...]) -> None:
+        """map(accelerator.prepare, (model, optimizer)): a call for each."""
+        if not (isinstance(node.func, ast.Name) and node.func.id == "map" and len(node.args) == 2):
+            return
+        called, given = node.args
+        if not isinstance(given, (ast.Tuple, ast.List)) or not isinstance(called, ast.Attribute):
+            return
+        if self._watched(called) != "prepare":
+            return
+        for one in given.elts:
+            call = ast.copy_location(ast.Call(called, [one], []), node)
+            self._calls.append(self._call("prepare", call, block))
+
     def _watched(self, function: ast.expr) -> str:
         """The name of what is called, by whatever name the script calls it; "" where it does not matter here."""
         last = list(script_options.last_names(self._names, function))
+        if "compile" in last and "torch.compile" in self._names.dotted(function):
+            return COMPILE
         return next((name for one in last if (name := self._derived.get(one, one)) in _WATCHED), "")
 
     def _is_environment(self, node: ast.expr) -> bool:

@@ -219,6 +219,8 @@ class _Walk:
             item = self._items[at]
             at += 1
             if isinstance(item, Command):
+                if self._expander.arguments is not None and any(block.runs is False for block in blocks):
+                    continue  # it is started as it stands, and does not come here
                 surely = all(block.runs for block in blocks) if self._turns else not blocks
                 yield from self._command(item, certain=surely and not self._shared.calls)
             elif isinstance(item, Arithmetic):

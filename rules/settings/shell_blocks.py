@@ -47,7 +47,9 @@ class Block:
 
     def begin_branch(self, branch: Branch, items: Sequence[Item], at: int) -> None:
         """Another branch begins; what follows it stands at an index among the items."""
-        if branch.patterns is not None:
+        if not branch.falls and (self._settled is not None or self._has_last):
+            self.runs = False  # one before it is surely taken
+        elif branch.patterns is not None:
             self.runs = None if branch.falls else self._fits(branch.patterns)
         else:
             self.runs = True if branch.is_last else tested(items, at, self._known)

@@ -42,6 +42,8 @@ KEYS = names(
 # utils/schemas/fp8.py, 0.19.0
 RECIPES = ("tensorwise", "rowwise", "rowwise_with_gw_hp")
 # Options of `axolotl train` that accelerate launch has, too (0.19.0 cli/config_options.py, cli/args.py).
+# What pydantic takes for a truth value, in any case.
+_TRUTH = frozenset(("true", "false", "yes", "no", "on", "off", "y", "n", "t", "f", "1", "0", "1.0", "0.0"))
 _OWN_OPTIONS = names("gradient_accumulation_steps fsdp_version fp8_enable_fsdp_float8_all_gather debug h help")
 # What it takes as `--fp8` and `--no-fp8`, without a value: the fields of its schema that are nothing but bool
 # (0.19.0 cli/utils/args.py add_options_from_config).
@@ -261,13 +263,17 @@ class Axolotl(HuggingFace):
             text = f"fp8_config: {wrong.value!r} is not permitted"
             raise PredictedError("axolotl-recipe-refused", "arguments", "ValidationError", text, (wrong,))
         self._check_attention(stack)
+        self._check_bf16()
         bits = self.switched_on("load_in_8bit") or self.switched_on("load_in_4bit")
         if bits is not None and not self.uses_lora:  # utils/schemas/peft.py validate_adapter
             text = "load_in_8bit and load_in_4bit are not supported without setting an adapter for training."
             raise PredictedError("quantized-without-adapters", "arguments", "ValidationError", text, (bits,))
         fp8 = self.switched_on("fp8")
-        if fp8 is None:
-            return
+        if fp8 is not None:
+            self._check_gpu(fp8, stack, environment)
+        self._check_fsdp()
+
+    def _check_gpu(self, fp8: Setting, stack: Stack, environment: Environment) -> None:
         visible = environment.get("CUDA_VISIBLE_DEVICES")
         capability = stack.capability(None if visible is None else str(visible.value))
         if capability is not None and not at_least(capability, 9):  # cli/config.py compute_supports_fp8
@@ -301,6 +307,22 @@ class Axolotl(HuggingFace):
             if (key != "recipe" or setting.value not in RECIPES) and not setting.is_later:
                 return setting
         return None
+
+    def _check_bf16(self) -> None:
+        """utils/schemas/config.py of 0.12.2 to 0.19.0: "auto" or a truth value; "full" ends it (executed, 0.19.0)."""
+        written = self.get("bf16")
+        if written is None or written.is_later or written.value in (None, "auto"):
+            return
+        if str(written.value).lower() not in _TRUTH:
+            text = f"bf16.literal['auto'] Input should be 'auto', and no truth value: {written.value}"
+            raise PredictedError("value-not-taken", "arguments", "ValidationError", text, (written,), flag="bf16")
+
+    def _check_fsdp(self) -> None:
+        """utils/trainer.py setup_fsdp_envs of 0.12.2 to 0.19.0 looks into fsdp_config, however FSDP is asked for."""
+        asked = self.switched_on("fsdp")
+        if asked is not None and not self.on("fsdp_config"):
+            text = "'NoneType' object has no attribute 'activation_checkpointing'"
+            raise PredictedError("axolotl-fsdp-without-config", "arguments", "AttributeError", text, (asked,))
 
     def _check_fp8(self, *, reads_config: bool) -> None:
         """utils/schemas/validation.py check_fp8_config, axolotl 0.19.0; before, fp8_config was no key."""
@@ -336,20 +358,29 @@ class Axolotl(HuggingFace):
         efficient = self.fsdp_setting("cpu_ram_efficient_loading")
         on = efficient is not None and bool(efficient.value)
         variables = {"FSDP_CPU_RAM_EFFICIENT_LOADING": efficient._replace(value="true")} if efficient and on else {}
+        classes = self.fsdp_setting("transformer_layer_cls_to_wrap")
+        if classes is not None:
+            policy = Setting("TRANSFORMER_BASED_WRAP", Origin(default=stack.name("transformers")))
+            variables["FSDP_AUTO_WRAP_POLICY"] = self.fsdp_setting("auto_wrap_policy") or policy
+            variables["FSDP_TRANSFORMER_CLS_TO_WRAP"] = classes
         version = self.value("fsdp_version", config.value("fsdp_version", config.value("version")))
         return (2 if str(version) == "2" and stack.does(behaviors.Accelerate.HAS_FSDP2) else 1), variables
 
     def check_distribution(
         self, kind: DistributedType, launch: Launch, config: AccelerateConfig | None, stage: Setting | None
     ) -> None:
-        """It hands no `fsdp` to TrainingArguments, and has a configuration of its own for ZeRO-3: `deepspeed` alone.
+        """It hands `fsdp` on to Trainer, and has a configuration of its own for ZeRO-3: `deepspeed` alone.
 
+        core/builders/base.py of 0.12.2 to 0.19.0: training_args_kwargs["fsdp"], True where fsdp_config stands alone.
         loaders/model.py _configure_zero3_memory_efficient_loading of 0.13.1 to 0.19.0 asks for the stage that
         Accelerate was given, and opens the file of `deepspeed` then: None (executed: strategy-axolotl-te-zero3).
         """
         if kind == "DEEPSPEED" and self.deepspeed is None and stage is not None and str(stage.value) == "3":
             text = "stat: path should be string, bytes, os.PathLike or integer, not NoneType"
             raise PredictedError("axolotl-zero3-without-its-file", "arguments", "TypeError", text, (stage,))
+        sharded = self.switched_on("fsdp") or self.switched_on("fsdp_config")
+        if sharded is not None:
+            self._check_sharded(sharded, kind, launch, config)
 
     def check_wrapped(self, stack: Stack, model: ModelShape | None, *, fsdp2: bool) -> None:
         """It leaves norms and embeddings in float32, but where its own file asks for FSDP, or adapters are trained.

@@ -64,12 +64,27 @@ def check_own_loading(run: Run, stack: Stack) -> None:
 
 
 def check_trainer(run: Run, stack: Stack) -> None:
-    """What Trainer asks for once it has its Accelerator, and before prepare(): Liger's kernels and 8-bit optimizers.
+    """What Trainer asks for once it has its Accelerator: Liger's kernels.
 
-    It puts Liger's kernels in when it is made in 4.x, and when it trains in 5.x.
+    It puts them in when it is made in 4.x, and when it trains in 5.x.
 
     Raises:
         PredictedError: they are not there.
+    """
+    training = run.training
+    liger = training.switched_on("use_liger_kernel")
+    if liger is None or not training.is_huggingface or training.name == "axolotl":
+        return
+    if not liger.is_later and stack.has("liger_kernel") is False:
+        text = "You have set `use_liger_kernel` to `True` but liger-kernel >= 0.3.0 is not available."
+        raise PredictedError("package-missing", "trainer", "ImportError", text, (liger,))
+
+
+def check_batches(run: Run) -> None:
+    """What makes the batches when train() begins.
+
+    Raises:
+        PredictedError: a micro-batch is no positive number of sequences.
     """
     training = run.training
     batch = training.setting_for("micro_batch") if training.name != "axolotl" else None
@@ -77,18 +92,20 @@ def check_trainer(run: Run, stack: Stack) -> None:
     if type(size) is int and size <= 0:
         text = f"batch_size should be a positive integer value, but got batch_size={size}"
         raise PredictedError("batch-size-not-positive", "step", "ValueError", text, (batch,))
-    optimizer = training.get("optim")
+
+
+def check_optimizer(run: Run, stack: Stack) -> None:
+    """The optimizer, which is made before prepare(), of DeepSpeed once its configuration was compared.
+
+    Raises:
+        PredictedError: the package of an 8-bit one is not there.
+    """
+    optimizer = run.training.get("optim")
     name = optimizer.value if optimizer is not None and not optimizer.is_later else None
     if isinstance(name, str) and name in _OF_BITSANDBYTES and stack.has("bitsandbytes") is False:
         text = "You need to install `bitsandbytes` in order to use bitsandbytes optimizers"
         type_ = "ImportError" if stack.does(behaviors.Transformers.WANTS_BITSANDBYTES) else "ValueError"
         raise PredictedError("package-missing", "step", type_, text, (optimizer,))
-    liger = training.switched_on("use_liger_kernel")
-    if liger is None or not training.is_huggingface or training.name == "axolotl":
-        return
-    if not liger.is_later and stack.has("liger_kernel") is False:
-        text = "You have set `use_liger_kernel` to `True` but liger-kernel >= 0.3.0 is not available."
-        raise PredictedError("package-missing", "trainer", "ImportError", text, (liger,))
 
 
 def check_deepspeed(run: Run, stack: Stack, kind: DistributedType) -> None:

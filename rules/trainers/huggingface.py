@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fp8check.rules.settings.deepspeed import DeepSpeedConfig
     from fp8check.rules.settings.launch import Launch
     from fp8check.rules.settings.script import Parsed, Script
+    from fp8check.rules.settings.values import Section
     from fp8check.rules.trainers.data import Environment, Started
 
 # Keys of TrainingArguments that are not words of everyday configuration.
@@ -172,6 +173,7 @@ class HuggingFace(Training):
         if script.parsed is not None:
             self._check_parser(script.parsed, stack)
         yield handed
+        _check_constructed(script, stack)
         yield from self.after_arguments(stack, handed)
 
     def check_file(self, stack: Stack, environment: Environment) -> None:
@@ -220,6 +222,16 @@ class HuggingFace(Training):
             if not by_flag and _is_no_choice(name, setting):
                 self.rest_on()
                 raise _no_choice(name, setting)
+
+    def check_scheduler(self) -> None:
+        """A scheduler that wants to be told its lowest rate (optimization.py get_cosine_with_min_lr_schedule...)."""
+        chosen, given = self.get("lr_scheduler_type"), self.get("lr_scheduler_kwargs")
+        if chosen is None or chosen.is_later or chosen.value != "cosine_with_min_lr":
+            return
+        if given is not None and (given.is_later or not isinstance(given.value, dict) or "min_lr" in str(given.value)):
+            return
+        text = "One of min_lr or min_lr_rate should be set through the `lr_scheduler_kwargs`"
+        raise PredictedError("scheduler-without-rate", "step", "ValueError", text, (chosen,))
 
     def _check_parser(self, parsed: Parsed, stack: Stack) -> None:
         """What the script's parser ends at, once it has made its classes (executed with 4.57.1 and 5.23.0).
@@ -326,9 +338,12 @@ class HuggingFace(Training):
             return started._replace(kind="DEEPSPEED", fsdp_version=None, unknown=None)
         if started.unknown is not None and self.asks_for_fsdp:
             raise started.unknown
-        if started.kind != "MULTI_GPU" or not self.asks_for_fsdp:
+        several = started.kind == "MULTI_GPU" or started.kind == "FSDP"  # noqa: PLR1714  mypy knows these words
+        if not several or not self.asks_for_fsdp:
             return started
         version, variables = self.fsdp_arguments(stack)
+        if started.kind == "FSDP" and not stack.does(behaviors.Transformers.FSDP2_BY_DEFAULT):
+            version = started.fsdp_version or version  # of its variable: they set none
         return started._replace(kind="FSDP", fsdp_version=version, environment={**started.environment, **variables})
 
     @property
@@ -343,30 +358,49 @@ class HuggingFace(Training):
         default = Setting("false", Origin(default=stack.name("transformers")))
         chosen = efficient._replace(value=str(efficient.value).lower()) if efficient is not None else default
         variables = {"FSDP_CPU_RAM_EFFICIENT_LOADING": chosen}
+        variables |= self._units_of(config, stack)
         written = config.value("version", config.value("fsdp_version"))
         if written is None:
             return (2 if stack.does(behaviors.Transformers.FSDP2_BY_DEFAULT) else 1), variables
         return (2 if str(written) == "2" else 1), variables
 
+    def _units_of(self, config: Section, stack: Stack) -> Environment:
+        """What FSDP takes for one unit, as TrainingArguments hand it to its plugin (_process_fsdp_args)."""
+        fsdp = self.get("fsdp")
+        options = fsdp.value if fsdp is not None and isinstance(fsdp.value, (str, list)) else ()
+        options = options.split() if isinstance(options, str) else [str(one) for one in options]
+        said = config.get("auto_wrap_policy") or config.get("fsdp_auto_wrap_policy")
+        classes = config.get("transformer_layer_cls_to_wrap") or config.get("fsdp_transformer_layer_cls_to_wrap")
+        renewed = stack.does(behaviors.Transformers.FSDP2_BY_DEFAULT)
+        if said is None or not renewed:
+            default = "TRANSFORMER_BASED_WRAP" if renewed or "auto_wrap" in options else "NO_WRAP"
+            said = Setting(default, Origin(default=stack.name("transformers")))
+        if classes is None:
+            return {"FSDP_AUTO_WRAP_POLICY": said}
+        named = ",".join(map(str, classes.value)) if isinstance(classes.value, list) else str(classes.value)
+        return {"FSDP_AUTO_WRAP_POLICY": said, "FSDP_TRANSFORMER_CLS_TO_WRAP": classes._replace(value=named)}
+
     def check_distribution(
         self, kind: DistributedType, launch: Launch, config: AccelerateConfig | None, stage: Setting | None
     ) -> None:
-        """Trainer wants a distributed process for `fsdp` (trainer.py __init__, ParallelMode, 4.45 to 5.23).
-
-        Said only where a file names the kind of distribution; without one, the launcher counts the GPUs.
-        """
+        """Trainer wants a distributed process for `fsdp` (trainer.py __init__, ParallelMode, 4.45 to 5.23)."""
         fsdp = self.switched_on("fsdp")
-        if fsdp is None:
-            return
+        if fsdp is not None:
+            self._check_sharded(fsdp, kind, launch, config)
+
+    def _check_sharded(
+        self, fsdp: Setting, kind: DistributedType, launch: Launch, config: AccelerateConfig | None
+    ) -> None:
+        """What Trainer says of `fsdp`. Of no distribution only where a command is given, or a file that names one."""
         by_launcher = config.distributed_type if config is not None and kind == "DEEPSPEED" else None
         if self.deepspeed is not None or kind == "DEEPSPEED":  # is_deepspeed_enabled: by either way
             text = "Using --fsdp xxx together with --deepspeed is not possible, deactivate one of those flags."
             raise PredictedError(
                 "fsdp-with-deepspeed", "trainer", "ValueError", text, (fsdp, self.deepspeed or by_launcher)
             )
-        if kind == "NO" and launch.tool == "accelerate" and config is not None:
+        if kind == "NO" and (launch.given or (launch.tool == "accelerate" and config is not None)):
             text = "Using fsdp only works in distributed training."
-            because = (fsdp, config.distributed_type)
+            because = (fsdp, config.distributed_type if config is not None else None)
             raise PredictedError("fsdp-not-distributed", "trainer", "ValueError", text, because)
 
     def checkpointing(self, stack: Stack) -> Setting | None:
@@ -499,6 +533,33 @@ def _no_choice(name: str, setting: Setting) -> PredictedError:
 
     text = f"{setting.value} is not a valid {CHOICES[name].kind}"
     return PredictedError("value-not-taken", "arguments", "ValueError", text, (setting,), flag=name)
+
+
+def _check_constructed(script: Script, stack: Stack) -> None:
+    """A script that makes a Trainer by a keyword that its class has no more, or not yet.
+
+    Executed with transformers 4.57.1 and 5.23.0, TRL 0.24.0 and 1.16.0.
+
+    Raises:
+        PredictedError: it does.
+        Undecided: it may.
+    """
+    if not script.constructs:
+        return
+    from fp8check.rules.releases.trainer_keywords import is_absent  # most runs have no script
+
+    for call in script.constructs:
+        absent = [name for name in call.keywords if name != "**" and is_absent(call.name, name, stack)]
+        if not absent or call.retried:
+            continue
+        name = absent[0]
+        if call.may_do_without(name):
+            raise Undecided(
+                f"{call.span.file}:{call.span.line} may give {call.name} {name}, which it does not have", WRITTEN_OUT
+            )
+        text = f"{call.name}.__init__() got an unexpected keyword argument '{name}'"
+        place = call.keywords[name]._replace(origin=call.keywords[name].origin._replace(code=call.name))
+        raise PredictedError("unknown-training-key", "trainer", "TypeError", text, (place,), flag=name)
 
 
 def _check_arguments(script: Script, stack: Stack) -> None:

@@ -457,6 +457,24 @@ class Training:
         return self.value("gradient_accumulation_steps", 1)
 
     @property
+    def finds_micro_batch(self) -> bool:
+        """Whether it tries smaller micro-batches until one fits."""
+        return self.on("auto_find_batch_size")
+
+    @property
+    def clips_at(self) -> object:
+        """The norm that gradients are clipped to, as it is written, or TrainingArguments' own."""
+        return self.value("max_grad_norm", 1.0)
+
+    def loads_by_its_command(self, launch: Launch) -> bool:
+        """Whether what is started is its own command, which loads the model once the arguments are there."""
+        return False
+
+    def prepares_reference(self, launch: Launch, script: Script) -> bool:
+        """Whether it hands a second model to DeepSpeed, to compare with, before it trains."""
+        return False
+
+    @property
     def accumulates(self) -> bool:
         """Whether gradients are kept over several micro-batches."""
         return self.micro_batches != 1
@@ -581,6 +599,12 @@ class Training:
     def adds_bias_of_head(self, stack: Stack, launch: Launch, script: Script) -> Setting | None:
         """What makes the loss multiply with the weight of the head itself and add its bias; None where nothing does."""
         return None
+
+    def check_replicated(self, stack: Stack) -> None:
+        """Raise what ends the first step where DistributedDataParallel shares it out."""
+
+    def check_scheduler(self) -> None:
+        """Raise what ends the run as its scheduler is made, before anything is prepared."""
 
     def check_step(self, stack: Stack) -> None:
         """What of the trainer's own fails in the first step.

@@ -551,6 +551,7 @@ class Trl(HuggingFace):
             text = "`model` and `ref_model` cannot be the same object." if refers else text
             type_ = "ValueError" if refers else "AttributeError"
             raise PredictedError("trainer-without-model", "trainer", type_, text, because)
+        self._check_task(launch)
 
     def _check_asked(self, launch: Launch, script: Script) -> None:
         """A script that asks ModelConfig and ScriptArguments for what nothing has said: they have no default."""
@@ -558,6 +559,43 @@ class Trl(HuggingFace):
         lacking = next((name for name in asked if self._lacks(name)), None)
         if lacking is not None:
             raise Undecided(f"what {launch.script} does without a {lacking}", f"--{lacking}")
+
+    def loads_by_its_command(self, launch: Launch) -> bool:
+        """See Training."""
+        return self._own_command(launch) is not None
+
+    def prepares_reference(self, launch: Launch, script: Script) -> bool:
+        """See Training: DPOTrainer and KTOTrainer, which train no adapters, have one beside the model."""
+        if self.uses_lora:
+            return False
+        return self._own_command(launch) in ("dpo", "kto") or any(
+            call.name in ("DPOTrainer", "KTOTrainer") for call in script.constructs
+        )
+
+    def _check_peft(self, stack: Stack) -> None:
+        """See HuggingFace. ModelConfig makes a text of a list of one name, which PEFT takes for a whole name.
+
+        trainer/model_config.py of 0.10.1 to 1.16.0; no layer is wrapped. Executed with 0.24.0.
+        """
+        targets = self.get("lora_target_modules") if self.adapters is not None and self.uses_lora else None
+        of_file = targets is not None and targets.origin.span is not None and targets.origin.span.file == self.path
+        names = targets.value if targets is not None and of_file and not targets.is_later else None
+        name = names[0] if isinstance(names, list) and len(names) == 1 else names
+        if isinstance(name, str) and name.isidentifier() and name != "lm_head":
+            text = f"Target modules {name} not found in the base model. Please check the target modules and try again."
+            raise PredictedError("adapters-find-nothing", "trainer", "ValueError", text, (targets,))
+        super()._check_peft(stack)
+
+    def _check_task(self, launch: Launch) -> None:
+        """`trl reward` with adapters for another task than its own: PEFT looks for what a causal model alone has.
+
+        ModelConfig.lora_task_type is CAUSAL_LM where nobody says (trainer/model_config.py). Executed with 1.16.0.
+        """
+        task = self.get("lora_task_type")
+        is_other = task is None or (not task.is_later and task.value != "SEQ_CLS")
+        if self.adapters is not None and self.uses_lora and is_other and self._own_command(launch) == "reward":
+            text = "'LlamaForSequenceClassification' object has no attribute 'prepare_inputs_for_generation'"
+            raise PredictedError("adapters-not-causal", "trainer", "AttributeError", text, (task, self.adapters))
 
     def _own_command(self, launch: Launch) -> str | None:
         """The command of which TRL's own script is started: that of `trl sft`, or of `-m trl.scripts.sft`."""

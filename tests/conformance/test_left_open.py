@@ -42,6 +42,10 @@ NAMED = {
     "processes that a variable takes": "variable ACCELERATE_USE_CPU takes the processes to the CPU",
     "a word that is no command": "SFT",
     "a file behind -m": "-m train.py looks for a module py",
+    "what the shell has in MP": "os.environ.get('MP')",
+    "adapters whose layers are left to PEFT": "leaves target_modules to PEFT",
+    "what a command prints": "what $(cat flags.txt) stands for",
+    "a value that the shell fills in": "filled in later",
 }
 
 

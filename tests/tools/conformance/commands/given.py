@@ -107,6 +107,8 @@ def lay_out(case: Case, folder: Path, shared_folder: Path | None) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text_of(name, content), encoding="utf-8")
+        if name.endswith(".sh"):
+            path.chmod(0o755)
 
 
 def default_file(case: Case, home: Path) -> None:

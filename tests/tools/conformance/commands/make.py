@@ -14,6 +14,7 @@ from tests.tools.conformance.commands import (
     programs,
     scripted,
     second_tries,
+    seventh_tries,
     sixth_tries,
     strategies,
     third_tries,
@@ -63,6 +64,7 @@ def everything() -> list[Case]:
         *_tries("fourth", fourth_tries),
         *_tries("fifth", fifth_tries),
         *_tries("sixth", sixth_tries),
+        *_tries("seventh", seventh_tries),
         *_tries("strategy", strategies),
     ]
 
