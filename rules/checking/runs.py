@@ -499,7 +499,7 @@ def _with_own_files(by_kind: ByKind, launch: Launch | None, started: _Started) -
     """The files that a script or a trainer's command is handed are its own, whatever their keys are."""
     if launch is None or started.trainer is None:
         return by_kind
-    handed = {os.path.basename(word.rpartition("=")[2]) for word in launch.arguments}
+    handed = {os.path.basename(word) for word in _handed(launch.arguments)}
     others = by_kind.accelerate if len(by_kind.accelerate) > 1 and started.trainer is OwnScript else ()
     own = [document for document in (*by_kind.other, *others) if os.path.basename(document.path) in handed]
     return ByKind(
@@ -509,6 +509,19 @@ def _with_own_files(by_kind: ByKind, launch: Launch | None, started: _Started) -
         by_kind.model,
         tuple(document for document in by_kind.other if document not in own),
     )
+
+
+_FOR_FSDP = ("fsdp_config", "--fsdp_config", "--fsdp-config")  # names a file that is no training file
+
+
+def _handed(words: Sequence[str]) -> Iterator[str]:
+    """What the words of a script name."""
+    before = ""
+    for word in words:
+        name, _, value = word.rpartition("=")
+        if (name or before) not in _FOR_FSDP:
+            yield value
+        before = word
 
 
 def _read_by(training: Document | None, trainer: type[Training] | None) -> Document | None:

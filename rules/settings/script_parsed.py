@@ -59,7 +59,7 @@ def parsed(source: ScriptSource, words: Sequence[str], path: str | None) -> Pars
         one = own.pop(name)
         fields.update(one.annotated)
         waiting.extend(base for base in one.bases if base not in ("object", "ABC", ""))
-    strict = _is_strict(parser, source.text, path)
+    strict = _is_strict(parser, source.text, path) and not (len(words) > 1 and _wants_one_word(source.text))
     given = words if _takes_all(_without_own_file(source.text, words)) or _misses_file(source.text, words) else ()
     asks = tuple(name for one, name in _WITHOUT_DEFAULT if one in classes and f".{name}" in source.text)
     return Parsed(parser, tuple(classes), frozenset(fields), strict, _word(given), _flags(given), asks)
@@ -116,17 +116,22 @@ _ONLY_WORD = r"len\(sys\.argv\) *== *2\b|sys\.argv\[1\]"
 
 def _without_own_file(text: str, words: Sequence[str]) -> str:
     """The text without what it does of a file that is its only word, where it gets others."""
-    from re import search, sub
+    from re import sub
 
-    return sub(_ONLY_WORD, "", text) if len(words) > 1 and search(r"len\(sys\.argv\) *== *2\b", text) else text
+    return sub(_ONLY_WORD, "", text) if len(words) > 1 and _wants_one_word(text) else text
+
+
+def _wants_one_word(text: str) -> bool:
+    """Whether it reads a file where that is its only word."""
+    from re import search
+
+    return search(r"len\(sys\.argv\) *== *2\b", text) is not None
 
 
 def _misses_file(text: str, words: Sequence[str]) -> bool:
     """Whether it reads a file that is its only word, and a launcher gives it another: that of deepspeed its rank."""
-    from re import search
-
     told = bool(words) and words[0].startswith("--local_rank=")
-    return told and "parse_args_into_dataclasses()" in text and search(r"len\(sys\.argv\) *== *2\b", text) is not None
+    return told and "parse_args_into_dataclasses()" in text and _wants_one_word(text)
 
 
 def _word(words: Sequence[str]) -> str:
