@@ -259,6 +259,8 @@ def _names(by_kind: ByKind, trainer: str | None, launch: Launch | None) -> set[s
     for training in by_kind.training or (None,):
         one = training.loaded() if training is not None else None
         names.update(names_of(_trainer(one, trainer)(_section(one)), config, launch or Launch("python")))
+    words = launch.arguments if launch is not None else ()
+    names.update(os.path.basename(value) for value, of_fsdp in _valued(words) if of_fsdp)
     return names
 
 
@@ -499,7 +501,7 @@ def _with_own_files(by_kind: ByKind, launch: Launch | None, started: _Started) -
     """The files that a script or a trainer's command is handed are its own, whatever their keys are."""
     if launch is None or started.trainer is None:
         return by_kind
-    handed = {os.path.basename(word) for word in _handed(launch.arguments)}
+    handed = {os.path.basename(value) for value, of_fsdp in _valued(launch.arguments) if not of_fsdp}
     others = by_kind.accelerate if len(by_kind.accelerate) > 1 and started.trainer is OwnScript else ()
     own = [document for document in (*by_kind.other, *others) if os.path.basename(document.path) in handed]
     return ByKind(
@@ -514,13 +516,12 @@ def _with_own_files(by_kind: ByKind, launch: Launch | None, started: _Started) -
 _FOR_FSDP = ("fsdp_config", "--fsdp_config", "--fsdp-config")  # names a file that is no training file
 
 
-def _handed(words: Sequence[str]) -> Iterator[str]:
-    """What the words of a script name."""
+def _valued(words: Sequence[str]) -> Iterator[tuple[str, bool]]:
+    """What the words of a script name, and whether it is for FSDP."""
     before = ""
     for word in words:
         name, _, value = word.rpartition("=")
-        if (name or before) not in _FOR_FSDP:
-            yield value
+        yield value, (name or before) in _FOR_FSDP
         before = word
 
 

@@ -58,6 +58,16 @@ def targets_by_end(site: Site) -> Iterator[Action]:
             yield from site.act(site.write(setting, f".*{name}"))
 
 
+def rewarding(site: Site) -> Iterator[Action]:
+    """Adapters for the task of a reward model."""
+    yield from site.act(site.in_training(("lora_task_type", "SEQ_CLS")))
+
+
+def lowest_rate(site: Site) -> Iterator[Action]:
+    """The rate that a scheduler wants to be told, as a tenth of the highest."""
+    yield from site.act(site.in_training(("lr_scheduler_kwargs", {"min_lr_rate": 0.1})))
+
+
 def value_meant(site: Site) -> Iterator[Action]:
     """The choice that was evidently meant, in the place of one that an argument does not have; `no` without quotes."""
     from fp8check.rules.releases.argument_values import CHOICES  # few runs have such a value

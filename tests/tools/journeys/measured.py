@@ -62,8 +62,8 @@ class Final:
         section = (self.accelerate or {}).get("fsdp_config") or {}
         if self.training.get("deepspeed"):
             return "DEEPSPEED"
-        if self.training.get("fsdp"):
-            return ""
+        if self.training.get("fsdp") or "--fsdp" in self.words:
+            return ""  # its version is that of the arguments
         if kind == "FSDP":
             return f"FSDP{section.get('fsdp_version', 1)}"
         return str(kind) if isinstance(kind, str) else ""
