@@ -40,7 +40,8 @@ MODEL = {
 }
 TRAIN = "output_dir: out\nbf16: true\nper_device_train_batch_size: 8\nlearning_rate: 1.0e-5\n"
 PLAIN = "distributed_type: 'NO'\nnum_processes: 1\nmixed_precision: bf16\n"
-DEEPSPEED = "distributed_type: DEEPSPEED\nnum_processes: 1\nmixed_precision: bf16\n"
+# Beside a file of DeepSpeed's own it says nothing more, and the launcher's flag says the precision.
+DEEPSPEED = "distributed_type: DEEPSPEED\nnum_processes: 1\n"
 SCRIPT = "import trainer\n\ntrainer.main()\n"
 
 
@@ -61,7 +62,7 @@ RUNS = {
         {
             "fp8check.toml": (
                 'baseline = "baseline.json"\n[[run]]\nfiles = ["conf/train.yaml", "conf/accel.yaml"]\n'
-                'launch = "accelerate launch --config_file conf/accel.yaml t.py conf/train.yaml"\nfacts = "facts.json"\n'
+                'launch = "accelerate launch --mixed_precision bf16 --config_file conf/accel.yaml t.py conf/train.yaml"\nfacts = "facts.json"\n'
             ),
             "baseline.json": '{"schema": "fp8check/baseline/1", "findings": []}',
             "facts.json": facts(),

@@ -292,7 +292,10 @@ def _assembled(training: Document | None, common: _Common) -> Assembled:
     )
     script = started.script
     if settings.is_huggingface and script is not None and script.source is not None:
-        script = Script.beside_trainer(script, script.source, _parsed(script.source, launch, training))
+        from fp8check.rules.settings.script_model import loads_late  # few runs have a script
+
+        late = loads_late(script.source)
+        script = Script.beside_trainer(script, script.source, _parsed(script.source, launch, training), loads_late=late)
     model, model_unread = model_of(settings, by_kind.model, facts, follow=follow)
     named_only = (
         None if training is not None else training_file(launch, started.script, _of_other_kinds(by_kind), follow=follow)

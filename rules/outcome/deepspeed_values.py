@@ -54,6 +54,7 @@ def check_trainers_file(run: Run, kind: DistributedType) -> None:
     named = run.training.deepspeed
     if kind != "DEEPSPEED" or named is None or not run.training.is_huggingface:
         return
+    run.require("deepspeed", "arguments")
     written = beside_file(run)
     if written is not None:
         raise PredictedError("settings-beside-deepspeed-file", "arguments", "ValueError", TEXT, (written, named))

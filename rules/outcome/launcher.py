@@ -371,13 +371,12 @@ def _check_numbers(run: Run, config: AccelerateConfig | None, kind: DistributedT
 
 def _check_machines(run: Run, config: AccelerateConfig | None) -> None:
     """prepare_simple_launcher_cmd_env of 1.0.1 to 1.15.0: several machines want the first one's address and port."""
-    top = None if config is None else config.top
-    machines = run.launch.setting("num_machines") or (None if top is None else top.get("num_machines"))
+    machines = run.launch.setting("num_machines") or (None if config is None else config.num_machines)
     number = None if machines is None or machines.is_later else whole_number(str(machines.value))
     if number is None or number < 2:
         return
     for name, what in (("main_process_ip", "IP"), ("main_process_port", "port")):
-        given = run.launch.setting(name) or (None if top is None else top.get(name))
+        given = run.launch.setting(name) or (None if config is None else config.first_machine[name])
         if given is None or (not given.is_later and given.value is None):
             text = f"When using multiple machines, you need to specify the main process {what}."
             raise PredictedError("machines-without-first", "launch", "AssertionError", text, (machines,))

@@ -8,6 +8,8 @@ from fp8check.rules.settings.values import Section
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fp8check.rules.settings.deepspeed import Offload
     from fp8check.rules.settings.values import Setting
 
@@ -209,6 +211,11 @@ class AccelerateConfig(Record):
     def num_processes(self) -> Setting | None:
         """How many processes are started, on all machines together."""
         return self.top.get("num_processes")
+
+    @property
+    def first_machine(self) -> Mapping[str, Setting | None]:
+        """Where the first of several machines listens, by the launcher's names."""
+        return {name: self.top.get(name) for name in ("main_process_ip", "main_process_port")}
 
     @property
     def num_machines(self) -> Setting | None:

@@ -508,8 +508,14 @@ class Script(Record):
         return self._replace(own=own, environment={**variables, **self.environment}, unknown=unknown)
 
     @classmethod
-    def beside_trainer(cls, script: Script, source: ScriptSource, parsed: Parsed | None = None) -> Script:
-        """What counts of a script whose Trainer makes the Accelerator: the FP8 that it turns on by other means."""
+    def beside_trainer(
+        cls, script: Script, source: ScriptSource, parsed: Parsed | None = None, *, loads_late: bool | None = None
+    ) -> Script:
+        """What counts of a script whose Trainer makes the Accelerator: the FP8 that it turns on by other means.
+
+        Args:
+            loads_late: see script_model.loads_late.
+        """
         environment = {**script.environment, **_environment(source, None)}
         uses = tuple(one.what for one in source.trainers)
         taken = {f"{package}.{name}" for package in ("transformers", "trl") for name in ARGUMENTS}
@@ -527,23 +533,9 @@ class Script(Record):
             uses=uses,
             arguments=arguments,
             constructs=constructs,
-            loads_late=_loads_late(source, constructs),
+            loads_late=loads_late,
             parsed=parsed,
         )
-
-
-def _loads_late(source: ScriptSource, constructs: tuple[Call, ...]) -> bool | None:
-    """Whether the model is loaded behind what makes the arguments: by the Trainer itself, or by a call below it."""
-    from fp8check.rules.settings.script_model import LOADERS, is_causal_model  # it imports this
-
-    loads = [call for call in source.named(*LOADERS) if is_causal_model(source.text[call.span.start : call.span.end])]
-    if not loads:
-        named = [call.keywords.get("model") for call in constructs]
-        return True if any(one is not None and isinstance(one.value, str) for one in named) else None
-    made = source.named(*ARGUMENTS, *PARSERS)
-    if len(loads) > 1 or not made or made[0].block != loads[0].block:
-        return None
-    return made[0].span.start < loads[0].span.start
 
 
 def _environment(source: ScriptSource, maker: Call | None) -> dict[str, Setting]:

@@ -7,7 +7,16 @@ say different things of the same, neither counts.
 
 from __future__ import annotations
 
-from fp8check.rules.settings.script import COMPILES, LOADER, REENTRANT, WRAPS, WRITTEN_OUT, Unevaluated
+from fp8check.rules.settings.script import (
+    ARGUMENTS,
+    COMPILES,
+    LOADER,
+    PARSERS,
+    REENTRANT,
+    WRAPS,
+    WRITTEN_OUT,
+    Unevaluated,
+)
 from fp8check.rules.settings.values import Later, Origin, Setting, SettingLater
 
 TYPE_CHECKING = False
@@ -127,6 +136,21 @@ def compiled_before(source: ScriptSource) -> Call | None:
             if one.block == call.block and name in (one.positional or ()) and between and not again:
                 return call
     return None
+
+
+def loads_late(source: ScriptSource) -> bool | None:
+    """Whether a Trainer's model is loaded behind what makes its arguments: by itself, or by a call below that.
+
+    None where the text does not tell.
+    """
+    loads = [call for call in source.named(*LOADERS) if is_causal_model(_called(source, call))]
+    if not loads:
+        named = [call.keywords.get("model") for call in source.named(*LOADING_TRAINERS)]
+        return True if any(one is not None and isinstance(one.value, str) for one in named) else None
+    made = source.named(*ARGUMENTS, *PARSERS)
+    if len(loads) > 1 or not made or made[0].block != loads[0].block:
+        return None
+    return made[0].span.start < loads[0].span.start
 
 
 def loads_behind_accelerator(source: ScriptSource) -> bool | None:

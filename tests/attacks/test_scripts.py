@@ -437,7 +437,8 @@ NUMBERS = {
 
 def numbered(folder: Path, flag: str, text: str) -> tuple[int, set[str], str]:
     (folder / "accel.yaml").write_text(BF16)
-    launch = f"accelerate launch --config_file accel.yaml --{flag}={text!r} train.py"
+    first = "--main_process_ip 10.0.0.1 --main_process_port 29500"  # what several machines want
+    launch = f"accelerate launch --config_file accel.yaml {first} --{flag}={text!r} train.py"
     (folder / "train.py").write_text("print()\n")
     done = run("accel.yaml", "--launch", launch, "--format", "json", cwd=folder)
     return done.returncode, {one["rule"] for one in json.loads(done.stdout or "{}").get("findings", ())}, done.stderr

@@ -326,7 +326,7 @@ def test_the_gpus_of_a_training_process_are_those_of_gpu_ids() -> None:
         (TRL | {"training": "max_length: 8\n"}, True),
         (TRL | {"training": "bf16: false\n"}, False),
         (AXOLOTL | {"training": "base_model: x\n"}, True),
-        (AXOLOTL | {"training": "bf16: full\n"}, True),
+        (AXOLOTL | {"training": "bf16: full\n"}, False),  # its schema takes no such word
         # It sets the launcher's precision to "no", and DeepSpeed's follows: executed, axolotl-zero2-off.
         (AXOLOTL | {"training": "bf16: false\n"}, True),
         ({"training": "bf16_full_eval: true\n"}, True),

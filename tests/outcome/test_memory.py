@@ -375,7 +375,10 @@ PLAIN = {"training": TRAIN, "accelerate": ONE.replace("fp8\n", "bf16\n"), "model
         ({"training": TRAIN + "torch_dtype: float16\n"}, "what weights in float16 keep"),
         ({"accelerate": ONE + TE, "training": TRAIN + "use_liger_kernel: true\n"}, "what FP8 keeps beside Liger's"),
         ({"accelerate": ONE + TE, "model": {**LLAMA, "vocab_size": 128255}}, "that Transformer Engine leaves out"),
-        ({"accelerate": FSDP2 + "  fsdp_auto_wrap_policy: SIZE_BASED_WRAP\n"}, "how the run is spread over its GPUs"),
+        (
+            {"accelerate": FSDP2.replace("version: 2", "version: 1") + "  fsdp_auto_wrap_policy: SIZE_BASED_WRAP\n"},
+            "how the run is spread over its GPUs",
+        ),
         ({"accelerate": ONE + TE + "  fp8_format: E5M2\n"}, None),  # the run ends
         ({"accelerate": ONE + AO, "model": MIXTURE_OF_TWO}, "what experts in FP8 keep"),
         ({"training": TRAIN.replace("per_device_train_batch_size: 2", "per_device_train_batch_size: ''")}, "how many"),
