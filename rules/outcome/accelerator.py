@@ -213,7 +213,7 @@ def _check_deepspeed(run: Run, stack: Stack, environment: Environment, kind: Dis
         text = "MS-AMP is not supported for ZeRO Stage 3. Please use ZeRO Stage 0, 1, or 2 instead."
         raise PredictedError("msamp-with-zero3", "accelerator", "NotImplementedError", text, (stage, backend))
     named = config.deepspeed_file
-    if named is None or named.value in (None, "none"):
+    if named is None or named.is_later or named.value in (None, "none"):
         return
     if run.launch.flag("mixed_precision") is None and config.mixed_precision is not None:
         text = (

@@ -543,25 +543,15 @@ def _override_parts(setting: Setting, stack: Stack) -> list[object]:
     return list(value[:3])
 
 
-# What of FSDP the training process is told, by default; what is None is not, where nobody says it.
-_FSDP_DEFAULTS: Mapping[str, object] = {
-    "fsdp_version": "1",
-    "fsdp_cpu_ram_efficient_loading": "true",
-    "fsdp_sync_module_states": "true",
-    "fsdp_sharding_strategy": "FULL_SHARD",
-    "fsdp_reshard_after_forward": "true",
-    "fsdp_min_num_params": 100_000_000,
-    "fsdp_auto_wrap_policy": None,
-    "fsdp_transformer_layer_cls_to_wrap": None,
-    "fsdp_backward_prefetch": None,
-    "fsdp_state_dict_type": None,
-}
-_FSDP_LEFT_OUT = frozenset(
-    (
-        *("fsdp_auto_wrap_policy", "fsdp_transformer_layer_cls_to_wrap", "fsdp_backward_prefetch"),
-        *("fsdp_state_dict_type",),
-    )
+# What of FSDP the training process is told by default, of what something hangs on; and what it is told where somebody
+# says it, whose default changes nothing.
+_FSDP_DEFAULTS: Mapping[str, object] = {"fsdp_version": "1", "fsdp_cpu_ram_efficient_loading": "true"}
+_LEAST = 100_000_000  # parameters of a unit, where units are made by size
+_FSDP_SAID = (
+    *("fsdp_sync_module_states", "fsdp_sharding_strategy", "fsdp_reshard_after_forward", "fsdp_min_num_params"),
+    *("fsdp_auto_wrap_policy", "fsdp_transformer_layer_cls_to_wrap", "fsdp_backward_prefetch", "fsdp_state_dict_type"),
 )
+_IN_SMALL_LETTERS = ("fsdp_sync_module_states", "fsdp_reshard_after_forward", *_FSDP_DEFAULTS)
 
 
 def _export_fsdp(run: Run, config: AccelerateConfig | None, stack: Stack, environment: Environment) -> int:
@@ -574,19 +564,27 @@ def _export_fsdp(run: Run, config: AccelerateConfig | None, stack: Stack, enviro
             written = config.fsdp.get(key)
             if written is not None and name in settings:
                 settings[name] = written.over(settings[name])
-    for name, setting in list(settings.items()):
+            elif written is not None and name in _FSDP_SAID:
+                settings[name] = written
+    for name in (*_FSDP_DEFAULTS, *_FSDP_SAID):
         if run.launch.flag(name) is not None:
-            settings[name] = _flag(name, run.launch.flag(name)).over(setting)
+            settings[name] = _flag(name, run.launch.flag(name)).over(settings.get(name))
     if not stack.does(Accelerate.HAS_FSDP2):
         settings["fsdp_version"] = Setting("1", Origin(default=stack.name("accelerate")))
-    efficient, synced = settings["fsdp_cpu_ram_efficient_loading"], settings["fsdp_sync_module_states"]
-    if efficient.value and not synced.value:
+    efficient, synced = settings["fsdp_cpu_ram_efficient_loading"], settings.get("fsdp_sync_module_states")
+    if synced is not None and not synced.is_later and efficient.value and not synced.value:
         text = "When using `--fsdp_cpu_ram_efficient_loading` set `--fsdp_sync_module_states` to `True`"
         raise PredictedError("fsdp-loads-unsynced", "launch", "ValueError", text, (synced, efficient))
+    policy = settings.get("fsdp_auto_wrap_policy")
+    if policy is not None and not policy.is_later and str(policy.value).upper() == "SIZE_BASED_WRAP":
+        settings.setdefault("fsdp_min_num_params", Setting(_LEAST, default))
     for name, setting in settings.items():
-        if setting.value is None and name in _FSDP_LEFT_OUT:
-            continue
         variable = "FSDP_TRANSFORMER_CLS_TO_WRAP" if name == "fsdp_transformer_layer_cls_to_wrap" else name.upper()
+        if name in _FSDP_SAID and setting.is_later:
+            environment[variable] = setting.over(environment.get(variable))
+            continue
+        if setting.value is None and name in _FSDP_SAID:
+            continue
         text = str(setting.value)
-        _put(environment, variable, setting, text if name in _FSDP_LEFT_OUT else text.lower())
+        _put(environment, variable, setting, text.lower() if name in _IN_SMALL_LETTERS else text)
     return 2 if str(settings["fsdp_version"].value) == "2" else 1

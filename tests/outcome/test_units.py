@@ -39,6 +39,10 @@ GOOD = "bf16 NO none"
         (f"{FSDP1}  fsdp_backward_prefetch: BACKWARD\n", "KeyError (accelerator)"),
         (f"{FSDP1}  fsdp_backward_prefetch: NO_PREFETCH\n", GOOD),
         (
+            f"{FSDP2}{BY_LAYER}${{LAYER}}\n",
+            "undecided: accel.yaml:8: fsdp_transformer_layer_cls_to_wrap: ${LAYER} is filled in later",
+        ),
+        (
             FSDP1.replace("loading: false", "loading: true") + "  fsdp_sync_module_states: false\n",
             "ValueError (launch)",
         ),
