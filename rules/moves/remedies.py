@@ -75,6 +75,7 @@ _BY_CODE: Mapping[str, Moves] = {
     ),
     "no FP8": (*_PRECISION, precision.everything_fp8, *_LAUNCH, *_BACKEND, *_STACK, launching.precision_told),
     "data-parallel": _GPUS,
+    "replicas-refused": _GPUS,
     "FP343": _GPUS,
     "duplicate-gpu": _GPUS,
     "FP309": _GPUS,

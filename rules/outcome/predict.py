@@ -291,6 +291,20 @@ def _to_accelerator(
         from fp8check.rules.outcome import plugins  # most runs have no DeepSpeed
 
         plugins.check_rank(stack, launched, training.deepspeed)
+    _before_prepare(outcome, state, started, launched)
+    return outcome, state
+
+
+def _before_prepare(outcome: Outcome, state: Accelerator, started: Started, launched: Started) -> None:
+    """What a trainer or a script does between its Accelerator and prepare(), in their order.
+
+    Raises:
+        PredictedError: one of them refuses.
+        Undecided: what comes of it was not executed.
+    """
+    run, stack, training = outcome.run, outcome.stack, outcome.run.training
+    if started.unknown is None and prepare.visible_to_one(run, started.kind):
+        training.check_replicas(stack, run.launch, run.script)
     training.check_distribution(started.kind, run.launch, run.config_read, processes.launched_stage(run, stack))
     if started.kind == "FSDP":
         training.check_fsdp(stack, run.fsdp_checkpointing)
@@ -308,9 +322,9 @@ def _to_accelerator(
     _check_objects(run, stack, started, launched)
     if training.is_huggingface:
         beside.check_optimizer(run, stack)
-    units.check_adapters(run, stack, state.units)
+    if not state.is_fsdp2:  # whose optimizer is made before prepare(), as PEFT's policy is not
+        units.check_adapters(run, stack, state.units)
     training.check_scheduler()
-    return outcome, state
 
 
 def _to_prepared(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fp8check.rules.outcome.accelerator import Accelerator
     from fp8check.rules.outcome.layers import Coverage
     from fp8check.rules.outcome.recipe import Recipe
-    from fp8check.rules.releases.accelerate_enums import Backend
+    from fp8check.rules.releases.accelerate_enums import Backend, DistributedType
     from fp8check.rules.releases.errors import Stage
     from fp8check.rules.releases.recipes import BlockScaling
     from fp8check.rules.releases.stack import Stack
@@ -131,11 +131,8 @@ def _is_data_parallel(run: Run, stack: Stack, state: Accelerator) -> bool:
         Undecided: nobody has executed what comes of it.
     """
     asks = state.mixed_precision.value == "fp8" or state.backend_name in _BACKENDS
-    if not asks or state.distributed_type != "NO" or not run.training.is_huggingface or _is_on_cpu(run):
-        return False
-    visible = run.visible_gpus()
-    told = run.gpu_ids is not None or "CUDA_VISIBLE_DEVICES" in (run.facts.variables or {})
-    if visible is None or len(visible) < 2 or not (told or run.facts.count_gpus):
+    visible = visible_to_one(run, state.distributed_type)
+    if not asks or not visible:
         return False
     replicates = run.training.replicates(stack, run.launch, run.script)
     if replicates is False and state.backend_name == "AO":
@@ -148,8 +145,18 @@ def _is_data_parallel(run: Run, stack: Stack, state: Accelerator) -> bool:
         if replicates is False
         else "Trainer may wrap the model in nn.DataParallel and leave it out of prepare(), where layers are converted"
     )
-    what = f"one process sees {len(visible)} GPUs: {does}; what comes of that here was not executed"
-    raise Undecided(what, f"{processes.ONE_A_GPU} {processes.one_a_gpu(run, len(visible))}")
+    what = f"one process sees {visible} GPUs: {does}; what comes of that here was not executed"
+    raise Undecided(what, f"{processes.ONE_A_GPU} {processes.one_a_gpu(run, visible)}")
+
+
+def visible_to_one(run: Run, kind: DistributedType) -> int:
+    """How many GPUs the one process of a Trainer's run sees; 0 for fewer than two, and where that is not known."""
+    if kind != "NO" or not run.training.is_huggingface or _is_on_cpu(run):
+        return 0
+    visible = run.visible_gpus()
+    told = run.gpu_ids is not None or "CUDA_VISIBLE_DEVICES" in (run.facts.variables or {})
+    known = visible is not None and (told or run.facts.count_gpus)
+    return len(visible) if visible is not None and known and len(visible) > 1 else 0
 
 
 def _is_on_cpu(run: Run) -> bool:

@@ -210,6 +210,7 @@ class Trl:
     LOADS_AUTO = Behavior("trl", (0, 26), (0, 27), "trainer/utils.py create_model_from_path")
     # trainer/utils.py of 0.24.0, 0.25.0, 0.26.0, 0.28.0, 1.0.0, 1.9.0 and 1.16.0 compared
     SPLITS_OVER_GPUS = Behavior("trl", (0, 26), _STILL, 'trainer/utils.py create_model_from_path: device_map "auto"')
+    REFUSES_DATA_PARALLEL = Behavior("trl", (1, 15), _STILL, "trainer/*_trainer.py: args.n_gpu > 1")
     LOADS_FLOAT32 = Behavior("trl", (0, 27), _STILL, "trainer/model_config.py dtype")
     # cli.py to 0.28, cli/commands/ from 0.29 on: 0.12.2 to 0.18.2, 0.21.0 to 0.29.0, 1.0.0 to 1.9.0 and 1.16.0 compared
     TAKES_LAUNCHER_FLAGS = Behavior("trl", (0, 18), _STILL, "cli.py main: return_remaining_strings; before parse_args")

@@ -133,6 +133,7 @@ if TYPE_CHECKING:
         "fsdp-class-not-found",
         "fsdp2-shards-a-list",
         "te-around-compiled",
+        "replicas-refused",
         "rewards-checkpointed-under-ddp",
         "machines-without-first",
         "deepspeed-prepares-nothing",

@@ -600,6 +600,9 @@ class Training:
         """What makes the loss multiply with the weight of the head itself and add its bias; None where nothing does."""
         return None
 
+    def check_replicas(self, stack: Stack, launch: Launch, script: Script) -> None:
+        """Raise what ends the run where one process sees several GPUs."""
+
     def check_replicated(self, stack: Stack) -> None:
         """Raise what ends the first step where DistributedDataParallel shares it out."""
 

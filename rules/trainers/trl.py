@@ -259,6 +259,9 @@ class Trl(HuggingFace):
         """Its command, as "sft": that of the launch, or the class that the script makes; None for one of no command."""
         if launch.through == self.name and launch.arguments:
             return launch.arguments[0]
+        made = {call.name.removesuffix("Trainer").lower() for call in script.constructs}
+        if len(made) == 1 and not made.isdisjoint(COMMANDS):
+            return made.pop()
         used = _used(script)
         if used:
             return next((name for name in COMMANDS if f"{name}trainer" in used or f"{name}config" in used), None)
@@ -355,6 +358,25 @@ class Trl(HuggingFace):
         if placed or not loads or self._trainer_of(launch, script) != "sft":
             return None
         return False if stack.does(behaviors.Trl.SPLITS_OVER_GPUS) else None
+
+    def check_replicas(self, stack: Stack, launch: Launch, script: Script) -> None:
+        """From 1.15 on each of its Trainers refuses nn.DataParallel, which Trainer takes for several GPUs.
+
+        Executed on two H200s with 1.16.0 (docs/evidence/tries-h200.jsonl). A model that its SFTTrainer loads, or that
+        is placed over the GPUs, is none.
+        """
+        loads = self._own_command(launch) is not None or self.value(LOADER) == "trl"
+        placed = self.value(PLACES) or "model_init_kwargs" in self.top
+        if placed or not stack.does(behaviors.Trl.REFUSES_DATA_PARALLEL):
+            return
+        trainer = self._trainer_of(launch, script)
+        if trainer is None or (trainer == "sft" and loads):
+            return
+        text = (
+            "Trainer does not support `nn.DataParallel`, which `Trainer` uses when several GPUs are visible to a single"
+        )
+        model = self.setting_for("model")
+        raise PredictedError("replicas-refused", "trainer", "ValueError", f"{trainer.upper()}{text} process.", (model,))
 
     def checkpointing(self, stack: Stack) -> Setting | None:
         """TRL switches gradient checkpointing on by itself where the file does not say."""

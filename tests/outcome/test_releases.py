@@ -570,6 +570,18 @@ ROWS = [
         {"0.25.0": _NOT_EXECUTED, "0.26.0": "fp8 AO some gathered"},
     ),
     Row(
+        Trl.REFUSES_DATA_PARALLEL,
+        {
+            **_ONE_OF_TWO,
+            "trainer": "trl",
+            "launch": "trl dpo --config train.yaml --accelerate_config accel.yaml",
+            "accelerate": str(_ONE_OF_TWO["accelerate"]).replace("TE", "AO"),
+            "training": "output_dir: out\nbf16: false\nmodel_name_or_path: m\ndataset_name: d\n",
+            "stack": BOTH,
+        },
+        {"1.14.2": _NOT_EXECUTED, "1.15.0": "ValueError (trainer)"},
+    ),
+    Row(
         Trl.LOADS_FLOAT32,
         {**TRL, "training": "output_dir: out\n", "model": {**LLAMA, "dtype": "bfloat16"}},
         {"0.26.0": "bfloat16", "0.27.0": "float32"},

@@ -79,7 +79,7 @@ def _run(given: argparse.Namespace) -> int:
         path = shared / "data" / name / "train.jsonl"
         path.parent.mkdir(parents=True)
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    chosen = [case for case in make.everything() if _is_wanted(case, given.kinds, gpus)]
+    chosen = [case for case in make.dealt() if _is_wanted(case, given.kinds, gpus)]
     packages = {name: _version(known) for name, known in PACKAGES.items()}
     began, lock, done = time.monotonic(), Lock(), [0]
 
@@ -176,7 +176,7 @@ def _raised(output: str) -> str:
 def _compare(path: Path) -> int:
     from tests.tools.conformance.commands import compare, make
 
-    cases = {case["id"]: case for case in make.everything()}
+    cases = {case["id"]: case for case in make.dealt()}
     counts = {"right": 0, "wrong": 0, "open": 0}
     for line in path.read_text(encoding="utf-8").splitlines():
         seen = json.loads(line)
@@ -195,7 +195,11 @@ def _compare(path: Path) -> int:
 def says(case: Case, packages: dict[str, str | None], compare: Any) -> str | None:
     """Whether it starts, or the exception that ends it, with these packages; None where that is left open."""
     stack = {name: version for name, version in packages.items() if version is not None}
-    (outcome,) = compare.outcomes({**case, "stack": {"python": "3.12.3", **stack}, "undecided": None})
+    counted = {**case["variables"]}
+    if "CUDA_VISIBLE_DEVICES" not in counted:  # each command saw these GPUs and no other
+        counted["CUDA_VISIBLE_DEVICES"] = ",".join(str(one) for one in range(len(case["gpus"])))
+    changed = {**case, "stack": {"python": "3.12.3", **stack}, "undecided": None, "variables": counted}
+    (outcome,) = compare.outcomes(changed)
     if outcome.undecided is not None:
         return None
     return "started" if outcome.error is None else str(outcome.error.type)

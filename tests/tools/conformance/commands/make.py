@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from tests.tools.conformance.cases import Case
+    from tests.tools.conformance.commands.second_tries import Try
 
 NEW, OLD, DEEPSPEED, AXOLOTL = "1.15-commands", "1.10-commands", "1.15-commands-deepspeed", "1.13-axolotl"
 FACTORIES = {"0.9.5": "1.11-lf5.2", "0.9.4": "1.10-lf0.9.4", "0.9.3": "1.7-commands-lf0.9.3"}
@@ -49,7 +50,7 @@ UNDECIDED = {
 
 # One process that sees two GPUs, where the stand-in shows what one does: docs/evidence/data-parallel.jsonl has what
 # GPUs show, and tests/gpu/test_data_parallel.py holds predictions to it.
-ON_GPUS = ("machine-both-second-old", "mixed-038")
+ON_GPUS = ("machine-both-second-old", "mixed-038", "mixed-115")
 
 
 def everything() -> list[Case]:
@@ -971,9 +972,14 @@ def _first_tries() -> Iterator[Case]:
         yield new(identity, first_tries.KIND, stack, command, files=files)
 
 
-def _tries(which: str, made: ModuleType) -> Iterator[Case]:
+def dealt() -> list[Case]:
+    """The cases of seventh_tries.py, those among them that are not recorded."""
+    return list(_tries("seventh", seventh_tries, seventh_tries.dealt()))
+
+
+def _tries(which: str, made: ModuleType, tries: Iterator[tuple[str, Try]] | None = None) -> Iterator[Case]:
     """What people tried a second time, or a third: the cases of that module."""
-    for name, one in made.everything():
+    for name, one in made.everything() if tries is None else tries:
         case = new(
             f"{which}-{name}",
             made.KIND,
