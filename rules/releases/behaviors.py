@@ -119,6 +119,8 @@ class Transformers:
     FSDP_PREPARES_ONE_ALONE = Behavior(
         "transformers", (4, 53), (4, 54), "trainer.py: if delay_optimizer_creation, prepare() of one of the two"
     )
+    # trainer.py of 4.45.2, 4.46.0, 4.49.0, 4.52.4, 4.57.1, 5.0.0, 5.2.0, 5.16.1 and 5.24.0 compared
+    WANTS_EVALUATED = Behavior("transformers", (4, 46), _STILL, "trainer.py: eval_strategy, and eval_dataset is None")
     LOADS_CHECKPOINT_DTYPE = Behavior(
         "transformers", (5,), _STILL, "modeling_utils.py from_pretrained: dtype is None -> auto"
     )

@@ -134,6 +134,7 @@ if TYPE_CHECKING:
         "fsdp2-shards-a-list",
         "te-around-compiled",
         "replicas-refused",
+        "nothing-to-evaluate",
         "rewards-checkpointed-under-ddp",
         "machines-without-first",
         "deepspeed-prepares-nothing",

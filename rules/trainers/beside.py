@@ -64,14 +64,19 @@ def check_own_loading(run: Run, stack: Stack) -> None:
 
 
 def check_trainer(run: Run, stack: Stack) -> None:
-    """What Trainer asks for once it has its Accelerator: Liger's kernels.
+    """What Trainer asks for once it has its Accelerator: Liger's kernels, and something to evaluate.
 
-    It puts them in when it is made in 4.x, and when it trains in 5.x.
+    It puts the kernels in when it is made in 4.x, and when it trains in 5.x.
 
     Raises:
-        PredictedError: they are not there.
+        PredictedError: they are not there, or nothing is given that it could evaluate.
+        Undecided: it may be given nothing.
     """
     training = run.training
+    if run.script.constructs and training.is_huggingface:
+        from fp8check.rules.trainers import evaluation  # most runs have no script
+
+        evaluation.check(run, stack)
     liger = training.switched_on("use_liger_kernel")
     if liger is None or not training.is_huggingface or training.name == "axolotl":
         return

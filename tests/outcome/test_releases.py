@@ -82,6 +82,11 @@ _ONE_OF_TWO = {
     "gpus": 2,
     "host": "node",
 }
+EVALUATES = """from transformers import Trainer, TrainingArguments
+
+trainer = Trainer(model="m", args=TrainingArguments("out", eval_strategy="steps"), train_dataset=rows)
+trainer.train()
+"""
 ROWS = [
     row(
         LlamaFactory.DEQUANTIZES,
@@ -373,6 +378,12 @@ ROWS = [
         _ONE_OF_TWO,
         v4_56_0=_NOT_EXECUTED,
         v4_57_1="ValueError (prepare)",
+    ),
+    row(
+        Transformers.WANTS_EVALUATED,
+        {"launch": "python train.py", "script": EVALUATES, "gpus": 1, "host": "node"},
+        v4_45_2="no NO none",
+        v4_46_0="ValueError (trainer)",
     ),
     row(Transformers.FUSED_BY_DEFAULT, HEADER, "optimizer", v4_53_3="adamw_torch", v4_54_1="adamw_torch_fused"),
     row(

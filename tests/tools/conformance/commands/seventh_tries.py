@@ -453,6 +453,7 @@ def _fsdp_file(chance: Random) -> dict[str, Any]:
 
 # --- TRL's trainers in a script ------------------------------------------------------------------------------------
 
+_ROWS = "load_dataset('data/{data}', split='train')"
 _SFT_SCRIPT = """import torch
 from datasets import load_dataset
 from peft import LoraConfig
@@ -684,8 +685,62 @@ def _axolotl(chance: Random) -> Try:
     )
 
 
+_EVALUATES = """import torch
+from transformers import AutoModelForCausalLM, Trainer, TrainingArguments
+
+
+class Rows(torch.utils.data.Dataset):
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, index):
+        ids = torch.arange(4, 20)
+        return {{"input_ids": ids, "labels": ids}}
+
+
+args = TrainingArguments(output_dir="out", max_steps=1, report_to="none", save_strategy="no", {asks})
+model = AutoModelForCausalLM.from_pretrained("model")
+trainer = Trainer(model=model, args=args, train_dataset=Rows(){gives})
+trainer.train()
+"""
+_ASKS: Mapping[str, tuple[str, str]] = {
+    "nothing": ("eval_strategy='steps', eval_steps=5", ""),
+    "none": ("eval_strategy='epoch'", "eval_dataset=None"),
+    "never": ("eval_strategy='no'", ""),
+    "given": ("eval_strategy='steps', eval_steps=5", "eval_dataset={rows}"),
+}
+
+
+def _evaluated(stack: str) -> Iterator[tuple[str, Try]]:
+    """A Trainer that is to evaluate, with and without something to evaluate."""
+    command = "accelerate launch --config_file a.yaml train.py"
+    file = {"a.yaml": config(fp8_config={"backend": "TE"})}
+    for name, (asks, gives) in _ASKS.items():
+        keywords = f"per_device_train_batch_size=4, {asks}"
+        given = gives and f", {gives.format(rows='Rows()')}"
+        yield name, Try(command, {**file, "train.py": _EVALUATES.format(asks=keywords, gives=given)}, stack)
+        for kind in ("SFT", "DPO") if stack in (NEW, OLD) else ():
+            given = gives and f"\n    {gives.format(rows=_ROWS.format(data=kind.lower()))},"
+            text = _SFT_SCRIPT.format(
+                model="AutoModelForCausalLM.from_pretrained('model')",
+                config=f"{kind}Config",
+                trainer=f"{kind}Trainer",
+                data=kind.lower(),
+                keywords=f"gradient_checkpointing=False, {keywords}",
+                more=given,
+            )
+            yield f"{name}-{kind.lower()}", Try(command, {**file, "train.py": text}, stack)
+    words = " ".join(f"--{name} {value}" for name, value in HF.items())
+    parser = {**file, "run.py": HF_FILE.format(how="parse_json_file(sys.argv[1])")}
+    for flags in ("--eval_strategy steps", "--eval_strategy no", "--do_eval"):
+        line = f"accelerate launch --config_file a.yaml run.py {words} {flags}"
+        yield f"flags-{flags.split()[-1].strip('-')}", Try(line, parser, stack)
+
+
 def _asked() -> Iterator[tuple[str, Try]]:
-    """Transformer Engine under ZeRO-3, where the model is loaded in shards or whole; and rewards on two GPUs."""
+    """Transformer Engine under ZeRO-3, where the model is loaded in shards or whole; rewards on two GPUs; evaluation."""
+    for stack, at in ((NEW, "new"), (OLD, "old"), (FACTORY_5, "5.2")):
+        yield from ((f"asked-evaluates-{name}-{at}", one) for name, one in _evaluated(stack))
     for release, at in ((FACTORY_3, "0.9.3"), (FACTORY_4, "0.9.4"), (FACTORY_5, "0.9.5")):
         for what, more in (
             ("full", {}),
