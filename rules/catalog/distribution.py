@@ -9,6 +9,7 @@ from fp8check.rules.outcome.effective import number
 from fp8check.rules.outcome.processes import ONE_A_GPU, on_gpus, one_a_gpu
 from fp8check.rules.settings.edits import replace
 from fp8check.rules.settings.values import Undecided
+from fp8check.rules.trainers.huggingface import OFF_GPUS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.deepspeed import DeepSpeedConfig
     from fp8check.rules.settings.launch import Launch
+    from fp8check.rules.settings.values import Setting
     from fp8check.rules.trainers.run import Run
     from fp8check.rules.trainers.training import Training
 
@@ -125,6 +127,7 @@ _ON_THE_CPU = {
     ERROR,
     'accelerate 0.34.0..1.15.0 utils/launch.py "ACCELERATE_USE_CPU": the training process does not look for a GPU',
     "ran accelerate 1.15.0, torchao 0.18.0 [executed fp8-on-the-cpu]: device cpu, layers converted, FP8 is emulated",
+    "measured NVIDIA H200 [docs/evidence/tries-h200.jsonl seventh-again-parser-18]: the same by `--use_cpu`",
     claims=("perhaps",),
 )
 def fp8_on_the_cpu(run: Run, launch: Launch, requested: Requested, outcome: Outcome) -> Iterator[Found]:
@@ -133,20 +136,19 @@ def fp8_on_the_cpu(run: Run, launch: Launch, requested: Requested, outcome: Outc
     Why it hurts: no CPU has FP8 units. Transformer Engine wants CUDA and fails; torchao emulates, many times slower
     than float32.
 
-    Example: `use_cpu: true` left over from a test, in a file with `mixed_precision: fp8`.
+    Example: `use_cpu: true` left over from a test, in a file with `mixed_precision: fp8`; `--use_cpu` of a Trainer.
 
     Write instead: `use_cpu: false`.
     """
-    config = run.config_read
-    if launch.tool != "accelerate" or not requested.anywhere:
+    if not requested.anywhere:
         return
-    written = config.top.get("use_cpu") if config is not None else None
-    kind = config.distributed_type if config is not None else None
-    place = written if written is not None and written.value else None
-    if place is None and kind is not None and kind.value == "MULTI_CPU":
-        place = kind
-    if place is None and not launch.flag("cpu"):
+    place = _off_gpus(run, launch)
+    flag = place.origin.flag if place is not None else None
+    if place is None and launch.tool == "accelerate" and launch.flag("cpu"):
+        flag = "--cpu"
+    if place is None and flag is None:
         return
+    in_file = place is not None and place.origin.span is not None and isinstance(place.value, bool)
     there = _ON_THE_CPU.get(str(outcome.backend_name), "there it is emulated, or fails")
     yield Found(
         f"FP8 on the CPU: {there}",
@@ -155,11 +157,26 @@ def fp8_on_the_cpu(run: Run, launch: Launch, requested: Requested, outcome: Outc
         related=(Related(requested.anywhere[0], "FP8 is asked for here"),)
         if requested.anywhere[0].origin.span is not None
         else (),
-        notes=() if place is not None else ("the command line says --cpu",),
-        action=dropped("--cpu") if place is None else None,
-        fact="" if place is None or place is written else "another distributed_type uses GPUs",
-        fix=unsafe(replace(place, False)) if place is not None and place is written else None,
+        notes=(f"the command line says {flag}",) if flag is not None else (),
+        action=dropped(flag.partition(" ")[0]) if flag is not None else None,
+        fact="another distributed_type uses GPUs" if place is not None and place.value == "MULTI_CPU" else "",
+        fix=unsafe(replace(place, False)) if place is not None and in_file else None,
     )
+
+
+def _off_gpus(run: Run, launch: Launch) -> Setting | None:
+    """What keeps the training process off all GPUs, but for a flag of the launcher; None where nothing does."""
+    own = run.script.source.accelerator if run.script.source is not None else None
+    config = run.config_read if launch.tool == "accelerate" else None
+    for setting in (
+        config.top.get("use_cpu") if config is not None else None,
+        *(run.training.switched_on(name) for name in sorted(OFF_GPUS) if run.training.is_huggingface),
+        own.keywords.get("cpu") if own is not None else None,
+    ):
+        if setting is not None and not setting.is_later and setting.value and isinstance(setting.value, bool | str):
+            return setting
+    kind = config.distributed_type if config is not None else None
+    return kind if kind is not None and kind.value == "MULTI_CPU" else None
 
 
 @rule(

@@ -41,6 +41,8 @@ ARGUMENTS = names(
     load_best_model_at_end metric_for_best_model include_num_input_tokens_seen
     """
 )
+# Of TrainingArguments, too, the second until 5.0; the first is a word of Accelerate files as well, and tells none.
+OFF_GPUS = names("use_cpu no_cuda")
 # One of these alone says that a small file is for a trainer.
 TELLING = names("bf16 fp16 fp8 tf32 per_device_train_batch_size gradient_accumulation_steps")
 
@@ -75,7 +77,7 @@ class HuggingFace(Training):
     __slots__ = ()
 
     is_huggingface = True
-    known = ARGUMENTS
+    known = ARGUMENTS | OFF_GPUS
     unread_key = "HfArgumentParser raises ValueError: some keys are not used"
     model_key = "model_name_or_path"
     micro_batch_key = "per_device_train_batch_size"
