@@ -557,28 +557,28 @@ _IN_SMALL_LETTERS = ("fsdp_sync_module_states", "fsdp_reshard_after_forward", *_
 def _export_fsdp(run: Run, config: AccelerateConfig | None, stack: Stack, environment: Environment) -> int:
     """prepare_multi_gpu_env: the FSDP_* variables that FP8 depends on."""
     default = Origin(default=f"{stack.name('accelerate')} launch")
-    settings = {name: Setting(value, default) for name, value in _FSDP_DEFAULTS.items()}
+    arguments = {name: Setting(value, default) for name, value in _FSDP_DEFAULTS.items()}
     if config is not None:
         for key in config.fsdp:
             name = key if key.startswith("fsdp") else f"fsdp_{key}"
             written = config.fsdp.get(key)
-            if written is not None and name in settings:
-                settings[name] = written.over(settings[name])
+            if written is not None and name in arguments:
+                arguments[name] = written.over(arguments[name])
             elif written is not None and name in _FSDP_SAID:
-                settings[name] = written
+                arguments[name] = written
     for name in (*_FSDP_DEFAULTS, *_FSDP_SAID):
         if run.launch.flag(name) is not None:
-            settings[name] = _flag(name, run.launch.flag(name)).over(settings.get(name))
+            arguments[name] = _flag(name, run.launch.flag(name)).over(arguments.get(name))
     if not stack.does(Accelerate.HAS_FSDP2):
-        settings["fsdp_version"] = Setting("1", Origin(default=stack.name("accelerate")))
-    efficient, synced = settings["fsdp_cpu_ram_efficient_loading"], settings.get("fsdp_sync_module_states")
+        arguments["fsdp_version"] = Setting("1", Origin(default=stack.name("accelerate")))
+    efficient, synced = arguments["fsdp_cpu_ram_efficient_loading"], arguments.get("fsdp_sync_module_states")
     if synced is not None and not synced.is_later and efficient.value and not synced.value:
         text = "When using `--fsdp_cpu_ram_efficient_loading` set `--fsdp_sync_module_states` to `True`"
         raise PredictedError("fsdp-loads-unsynced", "launch", "ValueError", text, (synced, efficient))
-    policy = settings.get("fsdp_auto_wrap_policy")
+    policy = arguments.get("fsdp_auto_wrap_policy")
     if policy is not None and not policy.is_later and str(policy.value).upper() == "SIZE_BASED_WRAP":
-        settings.setdefault("fsdp_min_num_params", Setting(_LEAST, default))
-    for name, setting in settings.items():
+        arguments.setdefault("fsdp_min_num_params", Setting(_LEAST, default))
+    for name, setting in arguments.items():
         variable = "FSDP_TRANSFORMER_CLS_TO_WRAP" if name == "fsdp_transformer_layer_cls_to_wrap" else name.upper()
         if name in _FSDP_SAID and setting.is_later:
             environment[variable] = setting.over(environment.get(variable))
@@ -587,4 +587,4 @@ def _export_fsdp(run: Run, config: AccelerateConfig | None, stack: Stack, enviro
             continue
         text = str(setting.value)
         _put(environment, variable, setting, text.lower() if name in _IN_SMALL_LETTERS else text)
-    return 2 if str(settings["fsdp_version"].value) == "2" else 1
+    return 2 if str(arguments["fsdp_version"].value) == "2" else 1
