@@ -6,10 +6,9 @@ from fp8check.rules.catalog.shared_fixes import dropped, upgraded
 from fp8check.rules.edits.fix import safe, unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.outcome.effective import number
-from fp8check.rules.outcome.processes import ONE_A_GPU, on_gpus, one_a_gpu
+from fp8check.rules.outcome.processes import ONE_A_GPU, off_gpus, on_gpus, one_a_gpu
 from fp8check.rules.settings.edits import replace
 from fp8check.rules.settings.values import Undecided
-from fp8check.rules.trainers.huggingface import OFF_GPUS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.deepspeed import DeepSpeedConfig
     from fp8check.rules.settings.launch import Launch
-    from fp8check.rules.settings.values import Setting
     from fp8check.rules.trainers.run import Run
     from fp8check.rules.trainers.training import Training
 
@@ -130,7 +128,7 @@ _ON_THE_CPU = {
     "measured NVIDIA H200 [docs/evidence/tries-h200.jsonl seventh-again-parser-18]: the same by `--use_cpu`",
     claims=("perhaps",),
 )
-def fp8_on_the_cpu(run: Run, launch: Launch, requested: Requested, outcome: Outcome) -> Iterator[Found]:
+def fp8_on_the_cpu(run: Run, requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """FP8 is asked for, and the run is told to stay on the CPU.
 
     Why it hurts: no CPU has FP8 units. Transformer Engine wants CUDA and fails; torchao emulates, many times slower
@@ -142,13 +140,10 @@ def fp8_on_the_cpu(run: Run, launch: Launch, requested: Requested, outcome: Outc
     """
     if not requested.anywhere:
         return
-    place = _off_gpus(run, launch)
-    flag = place.origin.flag if place is not None else None
-    if place is None and launch.tool == "accelerate" and launch.flag("cpu"):
-        flag = "--cpu"
-    if place is None and flag is None:
+    place = off_gpus(run)
+    if place is None:
         return
-    in_file = place is not None and place.origin.span is not None and isinstance(place.value, bool)
+    flag, is_switch = place.origin.flag, place.origin.span is not None and isinstance(place.value, bool)
     there = _ON_THE_CPU.get(str(outcome.backend_name), "there it is emulated, or fails")
     yield Found(
         f"FP8 on the CPU: {there}",
@@ -159,24 +154,9 @@ def fp8_on_the_cpu(run: Run, launch: Launch, requested: Requested, outcome: Outc
         else (),
         notes=(f"the command line says {flag}",) if flag is not None else (),
         action=dropped(flag.partition(" ")[0]) if flag is not None else None,
-        fact="another distributed_type uses GPUs" if place is not None and place.value == "MULTI_CPU" else "",
-        fix=unsafe(replace(place, False)) if place is not None and in_file else None,
+        fact="another distributed_type uses GPUs" if place.value == "MULTI_CPU" else "",
+        fix=unsafe(replace(place, False)) if is_switch else None,
     )
-
-
-def _off_gpus(run: Run, launch: Launch) -> Setting | None:
-    """What keeps the training process off all GPUs, but for a flag of the launcher; None where nothing does."""
-    own = run.script.source.accelerator if run.script.source is not None else None
-    config = run.config_read if launch.tool == "accelerate" else None
-    for setting in (
-        config.top.get("use_cpu") if config is not None else None,
-        *(run.training.switched_on(name) for name in sorted(OFF_GPUS) if run.training.is_huggingface),
-        own.keywords.get("cpu") if own is not None else None,
-    ):
-        if setting is not None and not setting.is_later and setting.value and isinstance(setting.value, bool | str):
-            return setting
-    kind = config.distributed_type if config is not None else None
-    return kind if kind is not None and kind.value == "MULTI_CPU" else None
 
 
 @rule(

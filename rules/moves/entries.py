@@ -5,6 +5,7 @@ from __future__ import annotations
 from fp8check.rules.edits.action import ABSENT, Action, Assign
 from fp8check.rules.moves import launching
 from fp8check.rules.moves.site import known_setting
+from fp8check.rules.outcome.processes import off_gpus
 from fp8check.rules.releases.accelerate_keys import WIZARD_KEYS
 from fp8check.rules.trainers.huggingface import OFF_GPUS
 
@@ -150,8 +151,9 @@ def on_gpu(site: Site) -> Iterator[Action]:
     kind = known_setting(lambda: config.distributed_type if config is not None else None)
     if kind is not None and kind.value == "MULTI_CPU":
         entries.append((("distributed_type",), "NO" if site.processes == 1 else "MULTI_GPU"))
-    trained = site.run.training
-    kept = [(name, False) for name in sorted(OFF_GPUS) if trained.is_huggingface and trained.switched_on(name)]
     if entries or command is not None:
         yield from site.act(site.in_accelerate(*entries), launch=command)
-    yield from site.switched(site.in_training(*kept))
+        return
+    kept = known_setting(lambda: off_gpus(site.run))
+    named = [(name, False) for name in sorted(OFF_GPUS) if name in site.trainer.top]
+    yield from site.switched(site.write(kept, False) or site.in_training(*named))

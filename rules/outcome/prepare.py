@@ -151,18 +151,13 @@ def _is_data_parallel(run: Run, stack: Stack, state: Accelerator) -> bool:
 
 def visible_to_one(run: Run, kind: DistributedType) -> int:
     """How many GPUs the one process of a Trainer's run sees; 0 for fewer than two, and where that is not known."""
-    if kind != "NO" or not run.training.is_huggingface or _is_on_cpu(run):
+    if kind != "NO" or not run.training.is_huggingface:
         return 0
     visible = run.visible_gpus()
     told = run.gpu_ids is not None or "CUDA_VISIBLE_DEVICES" in (run.facts.variables or {})
     known = visible is not None and (told or run.facts.count_gpus)
-    return len(visible) if visible is not None and known and len(visible) > 1 else 0
-
-
-def _is_on_cpu(run: Run) -> bool:
-    """Whether the launch or its file keeps the process off all GPUs."""
-    config = run.config_read
-    return bool(run.launch.flags.get("cpu")) or (config is not None and config.is_on_cpu)
+    number = len(visible) if visible is not None and known else 0
+    return number if number > 1 and processes.off_gpus(run) is None else 0
 
 
 def _optimizer_alone(stack: Stack, state: Accelerator) -> Prepared:

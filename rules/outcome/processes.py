@@ -8,6 +8,7 @@ from __future__ import annotations
 from fp8check.rules.releases.accelerate_enums import DISTRIBUTED_TYPES
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.errors import PredictedError
+from fp8check.rules.settings.script import WRITTEN_OUT, Unevaluated
 from fp8check.rules.settings.values import Origin, Setting, Undecided, taken, whole_number
 from fp8check.rules.trainers.registry import launched_by_itself, of_program
 
@@ -360,3 +361,24 @@ def _total_of_accelerate(run: Run) -> Setting | None:
     if config is None:
         return _each_gpu(run, "accelerate launch")
     return None if written is None else _number(written)
+
+
+def off_gpus(run: Run) -> Setting | None:
+    """What keeps the training process off all GPUs: the launcher's file or flag, the Trainer's arguments, the script.
+
+    Raises:
+        Undecided: one of them may, and it is not known whether it does.
+    """
+    by_launcher = run.launch.tool == "accelerate"
+    config = run.config_read if by_launcher else None
+    if config is not None and config.off_gpus is not None:
+        return config.off_gpus
+    if by_launcher and run.launch.flag("cpu"):
+        return Setting(True, Origin(flag="--cpu"))
+    if run.training.is_huggingface:
+        return run.training.off_gpus
+    maker = run.script.source.accelerator if run.script.source is not None else None
+    asked = maker.keywords.get("cpu") if maker is not None else None
+    if asked is not None and isinstance(asked.value, Unevaluated):
+        raise Undecided(f"whether the script stays on the CPU: cpu={asked.value.text}", WRITTEN_OUT)
+    return asked if asked is not None and asked.value else None

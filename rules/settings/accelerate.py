@@ -88,9 +88,13 @@ class AccelerateConfig(Record):
         return bool(self.top.value("fp16"))
 
     @property
-    def is_on_cpu(self) -> bool:
-        """Whether it keeps the processes off all GPUs."""
-        return self.top.value("use_cpu") is True
+    def off_gpus(self) -> Setting | None:
+        """What keeps the processes off all GPUs; None where nothing does."""
+        written = self.top.get("use_cpu")
+        if written is not None and written.value:
+            return written
+        kind = self.distributed_type
+        return kind if kind is not None and kind.value == "MULTI_CPU" else None
 
     @property
     def fsdp(self) -> Section:

@@ -225,6 +225,12 @@ class HuggingFace(Training):
                 self.rest_on()
                 raise _no_choice(name, setting)
 
+    @property
+    def off_gpus(self) -> Setting | None:
+        """See Training."""
+        switches = (self.switched_on(name) for name in sorted(OFF_GPUS))
+        return next((switch for switch in switches if switch is not None), None)
+
     def check_scheduler(self) -> None:
         """A scheduler that wants to be told its lowest rate (optimization.py get_cosine_with_min_lr_schedule...)."""
         chosen, given = self.get("lr_scheduler_type"), self.get("lr_scheduler_kwargs")

@@ -462,6 +462,11 @@ class Training:
         return self.on("auto_find_batch_size")
 
     @property
+    def off_gpus(self) -> Setting | None:
+        """What keeps the process off all GPUs; None where nothing does."""
+        return None
+
+    @property
     def clips_at(self) -> object:
         """The norm that gradients are clipped to, as it is written, or TrainingArguments' own."""
         return self.value("max_grad_norm", 1.0)
