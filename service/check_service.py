@@ -12,6 +12,7 @@ import anyio.to_thread
 import structlog
 
 from fp8check.rules import facts as machine
+from fp8check.rules.checking.planning import SECONDS
 from fp8check.rules.plain_text import shown
 from fp8check.service import checking, fleets
 from fp8check.service.bodies import parsed
@@ -192,6 +193,7 @@ class CheckService:
             "check_request": check_request.dumped().decode(),
             "own": self.machine.dumped,
             "format": format_,
+            "seconds": SECONDS,
         }
         outcome = await self.pool.do(task, check_request.size, asker, searches=True)
         if outcome["event"] != "planned":

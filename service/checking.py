@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fp8check.rules import facts as machine
 from fp8check.rules.checking.advising import advised
-from fp8check.rules.checking.planning import SECONDS, after, plan_request, plans_for
+from fp8check.rules.checking.planning import after, plan_request, plans_for
 from fp8check.rules.checking.request import Request, RunRequest
 from fp8check.rules.checking.request import check_request as run_check
 from fp8check.rules.checking.runs import WrongFiles, parse_launch
@@ -57,19 +57,20 @@ class PlanAnswer(NamedTuple):
     reached: bool
 
 
-def plan(check_request: CheckRequest, own: Callable[[], Facts], format_: str) -> PlanAnswer:
+def plan(check_request: CheckRequest, own: Callable[[], Facts], format_: str, seconds: float) -> PlanAnswer:
     """What to do about the runs of a request: what `fp8check plan` prints.
 
     Args:
         own: see `answer`.
         format_: "json" or "text".
+        seconds: of CPU, after which what was found by then is given.
 
     Raises:
         Problem: the files, the facts or an option cannot be understood.
     """
     options = check_request.options
     with understood():
-        planned = plan_request(request_of(check_request, own), options.goal, spent=after(SECONDS))
+        planned = plan_request(request_of(check_request, own), options.goal, spent=after(seconds))
     text = as_json(planned) if format_ == "json" else as_text(planned, Style(options.color))
     return PlanAnswer(text.encode(), planned.reached)
 

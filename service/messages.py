@@ -18,12 +18,13 @@ class CheckTask(TypedDict):
 
 
 class PlanTask(TypedDict):
-    """What to do about the runs of a request: as a CheckTask."""
+    """What to do about the runs of a request: as a CheckTask; `seconds`: of CPU, for which a way is looked for."""
 
     task: Literal["plan"]
     check_request: str
     own: str
     format: str
+    seconds: float
 
 
 class ParseTask(TypedDict):

@@ -90,7 +90,7 @@ def _check(task: CheckTask) -> Answer:
 
 def _plan(task: PlanTask) -> Planned:
     check_request = loads(task["check_request"].encode())
-    found = checking.plan(check_request, lambda: machine.loads(task["own"]), task["format"])
+    found = checking.plan(check_request, lambda: machine.loads(task["own"]), task["format"], task["seconds"])
     return {"event": "planned", "body": base64.b64encode(found.body).decode(), "reached": found.reached}
 
 

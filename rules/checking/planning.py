@@ -12,7 +12,7 @@ from fp8check.rules.checking.stacks import changed_facts
 from fp8check.rules.engine.definition import ERROR
 from fp8check.rules.input_error import InputError
 from fp8check.rules.reading.kind import CONFIGURATION
-from fp8check.rules.repair.goal import goal_of
+from fp8check.rules.repair.goal import forbidden, goal_of
 from fp8check.rules.repair.plan import PLANS, STATES, is_slow, plan
 from fp8check.rules.repair.state import start_of
 
@@ -97,6 +97,8 @@ def plan_request(
         others = plan(start, "bf16", judge, now, states=IN_BF16, plans=1, spent=spent, harm=harm)
         neither: Neither = None if others.plans else "whole" if others.is_whole else "cut"
         found = found._replace(in_bf16=next(iter(others.plans), None), neither=neither)
+    elif found.goal == "fp8" and any(forbidden(report, "bf16") for report in now):
+        found = found._replace(neither="whole")
     paths = {one.path for one in named if part.follow}
     return found._replace(
         given=tuple(given), before=part.documents, named=tuple(path for path in read if path in paths)

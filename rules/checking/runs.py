@@ -292,10 +292,11 @@ def _assembled(training: Document | None, common: _Common) -> Assembled:
     )
     script = started.script
     if settings.is_huggingface and script is not None and script.source is not None:
-        from fp8check.rules.settings.script_model import loads_late  # few runs have a script
+        from fp8check.rules.settings.script_model import compiled_for, loads_late  # few runs have a script
 
-        late = loads_late(script.source)
-        script = Script.beside_trainer(script, script.source, _parsed(script.source, launch, training), loads_late=late)
+        late, compiled = loads_late(script.source), compiled_for(script.source)
+        takes = _parsed(script.source, launch, training)
+        script = Script.beside_trainer(script, script.source, takes, loads_late=late, compiled=compiled)
     model, model_unread = model_of(settings, by_kind.model, facts, follow=follow)
     named_only = (
         None if training is not None else training_file(launch, started.script, _of_other_kinds(by_kind), follow=follow)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from fp8check.rules.edits.action import ABSENT, Action, Assign
 from fp8check.rules.moves import launching
 from fp8check.rules.moves.site import known_setting
@@ -52,12 +54,57 @@ def _meant(site: Site) -> list[tuple[str, Setting]]:
 
 
 def targets_by_end(site: Site) -> Iterator[Action]:
-    """Which layers get adapters, by a pattern that finds the name at the end of their whole names."""
+    """Which layers get adapters, by names at the end of whole names; all layers, where none has such a name."""
+    from fp8check.rules.trainers.adapters import misses  # few runs end so
+
+    error, model = site.outcome.error, site.run.model
+    written = None if error is None else site.trainer.get(error.flag)
+    value = None if written is None else written.value
+    text = value[0] if isinstance(value, list) and len(value) == 1 else value
+    names = [name for name in re.split(r"[,\s]+", text) if name] if isinstance(text, str) else []
+    if written is None or not names or (model is not None and misses(model, names)):
+        yield from site.act(site.in_training(site.trainer.all_linears))
+    else:
+        yield from site.act(_named(site, written, names))
+
+
+def head_left_out(site: Site) -> Iterator[Action]:
+    """Adapters on what was named but the head; on all layers, where that was all."""
     error = site.outcome.error
     for setting in error.because if error is not None else ():
-        name = setting.value[0] if isinstance(setting.value, list) and setting.value else setting.value
-        if isinstance(name, str):
-            yield from site.act(site.write(setting, f".*{name}"))
+        left = [name for name in setting.value if name != "lm_head"] if isinstance(setting.value, list) else []
+        yield from site.act(_named(site, setting, left) if left else site.in_training(site.trainer.all_linears))
+
+
+def _named(site: Site, written: Setting, names: list[str]) -> list[Assign]:
+    """Adapters on these layers. Of one name ModelConfig makes a text, which is a pattern for whole names."""
+    pattern = f".*{names[0]}" if len(names) == 1 else f".*({'|'.join(names)})"
+    if written.origin.flag is not None:
+        return site.write(written, pattern)
+    value = names if len(names) > 1 else pattern
+    return site.write(written, value) or site.in_training((site.trainer.targets_key, value))
+
+
+def rank_told(site: Site) -> Iterator[Action]:
+    """A rank that layers in FP8 take: a multiple of 16."""
+    yield from site.act(site.in_training((site.trainer.rank_key, 16)))
+
+
+def alpha_told(site: Site) -> Iterator[Action]:
+    """Twice the rank, as LLaMA-Factory has it where nobody says."""
+    yield from site.act(site.in_training(("lora_alpha", 2 * (site.trainer.lora_rank or 16))))
+
+
+def columns_kept(site: Site) -> Iterator[Action]:
+    """A Trainer that leaves the columns of a batch as they are."""
+    yield from site.act(site.in_training(("remove_unused_columns", False)))
+
+
+def share_held_out(site: Site) -> Iterator[Action]:
+    """A tenth of the data to evaluate on, where LLaMA-Factory asks for something to evaluate."""
+    error = site.outcome.error
+    if error is not None and "val_size >" in error.message:
+        yield from site.act(site.in_training(("val_size", 0.1)))
 
 
 def rewarding(site: Site) -> Iterator[Action]:

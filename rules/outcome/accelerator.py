@@ -337,6 +337,9 @@ def _deepspeed_precision(run: Run, stack: Stack, requested: Setting) -> Setting:
     if requested.value == "fp8" and stack.does(Accelerate.DEEPSPEED_KEEPS_FP8):
         return requested
     if requested.value in ("fp8", "bf16"):
+        off = config.enabled("bf16") if config is not None else None
+        if off is not None and str(off.value).lower() == "false":
+            return off._replace(value="no").over(requested)
         return Setting("bf16", Origin(code=f"{stack.name('accelerate')} DeepSpeedPlugin")).over(requested)
     return requested
 

@@ -361,6 +361,7 @@ def _to_prepared(
 def _first_step(outcome: Outcome, state: Accelerator) -> None:
     """Raise what ends the first step, or keeps it from being known."""
     run, stack = outcome.run, outcome.stack
+    beside.check_columns(run)
     limits.check_kernels(run, state)
     step.check_engine(run, state)
     step.check_compiled_before(run, state, outcome.prepared)

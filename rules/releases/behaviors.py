@@ -157,7 +157,14 @@ class LlamaFactory:
     CONFIGURES_FP8 = Behavior(
         "llamafactory", (0, 9, 5), _STILL, "train/sft/workflow.py, train/pt/workflow.py: arguments of the trainer"
     )
+    PACKS_BEFORE_4_53 = Behavior("llamafactory", (0, 9, 4), (0, 9, 5), "hparams/parser.py: neat packing, transformers")
     FAILS_ON_JSON = Behavior("llamafactory", (0, 9, 5), _STILL, "hparams/parser.py read_args: json.load(Path(...))")
+
+
+class Peft:
+    """What some releases of PEFT do, and others do not."""
+
+    NAMES_NO_MATCH = Behavior("peft", (0, 21), _STILL, "utils/error.py NoMatchingPeftModuleError; not in 0.20.0")
 
 
 class Torch:
@@ -205,6 +212,9 @@ class TransformerEngine:
 
 class Trl:
     """What some releases of TRL do, and others do not."""
+
+    PARSES_FOR_ALL = Behavior("trl", _ALWAYS, (0, 29), "cli.py: TrlParser, with the parsers of all commands below it")
+    REFUSES_ADAPTED_HEAD = Behavior("trl", (1, 15), _STILL, "trainer/sft_trainer.py, dpo_trainer.py; not in 1.14.0")
 
     # compared in the wheels of 0.18.2 to 0.29.0, 1.0.0 and 1.16.0
     CHECKPOINTS_BY_DEFAULT = Behavior("trl", (0, 22), _STILL, "trainer/sft_config.py, trainer/base_config.py")

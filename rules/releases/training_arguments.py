@@ -452,16 +452,6 @@ _LATER = (
     use_cache use_dora use_rslora
     """
 )
-NAMES = frozenset(
-    [name for names in _OF_TRANSFORMERS.values() for name in names]
-    + [
-        name
-        for tables in (_OF_TRL, _SINCE_TRL)
-        for table in tables.values()
-        for names in table.values()
-        for name in names
-    ]
-)
 
 
 def begins_one(beginning: str, words: Sequence[str]) -> bool:
@@ -543,6 +533,12 @@ def unknown(classes: Iterable[str], own: Container[str], names: Iterable[str], s
     ]
 
 
+def has_not(class_name: str, name: str, stack: Stack) -> bool:
+    """Whether a class does not have an argument that it or another one has: a name of a later release may be new."""
+    fields = FIELDS.get(class_name)
+    return (fields is not None and name in _EVERY and name not in fields) or is_absent(class_name, name, stack)
+
+
 def is_absent(class_name: str, name: str, stack: Stack) -> bool:
     """Whether a class has that argument no more, or not yet, in the releases of the run."""
     if name in _GONE_OF_TRANSFORMERS and any(
@@ -557,6 +553,7 @@ def is_absent(class_name: str, name: str, stack: Stack) -> bool:
     )
 
 
+_EVERY = frozenset(name for names in FIELDS.values() for name in names)
 _GONE_OF_TRANSFORMERS = frozenset(name for names in _OF_TRANSFORMERS.values() for name in names)
 _CHANGED_OF_TRL: Mapping[str, frozenset[str]] = {
     class_name: frozenset(

@@ -144,7 +144,7 @@ def _strategy(run: Run) -> tuple[str | None, str | None, bool]:
 
 
 def forbidden(examined: Examined, goal: Goal) -> list[Problem]:
-    """What no change of a run answers: the machine or the model would have to be another one."""
+    """What no change of a run answers: the machine, the model or what is to be seen would have to be another one."""
     found = [
         Problem(finding.rule, finding.message, finding)
         for finding in examined.findings
@@ -161,7 +161,16 @@ def forbidden(examined: Examined, goal: Goal) -> list[Problem]:
     if goal == "fp8" and seen and not found and not any(can_fp8(gpu) for gpu in seen):
         text = f"{seen[0].name} cannot compute in FP8: compute capability {seen[0].compute_capability}, 8.9 is needed"
         found.append(Problem("GPU", text))
+    unseen = [unread.undecided() for unread in run.unread if unread.input == "script"]
+    if unseen:  # whatever is changed beside it: what it does decides how the run trains
+        first = () if examined.outcome.undecided is None else (examined.outcome.undecided,)
+        texts = dict.fromkeys(map(_not_known, (*first, *unseen)))
+        found += [Problem("undecided", text) for text in texts]
     return found
+
+
+def _not_known(undecided: Undecided) -> str:
+    return f"not known: {undecided.what} ({undecided.needs})"
 
 
 def problems(examined: Examined, goal: Goal, before: Chosen) -> list[Problem]:
@@ -183,9 +192,8 @@ def unmet(outcome: Outcome, goal: Goal, before: Chosen) -> list[Problem]:
     if outcome.error is not None:
         return [Problem(outcome.error.code, f"it would end with {outcome.error.type}: {outcome.error.first_line}")]
     if outcome.undecided is not None:
-        what, needs = outcome.undecided.what, outcome.undecided.needs
-        code = "data-parallel" if needs.startswith(ONE_A_GPU) else "undecided"
-        return [Problem(code, f"not known: {what} ({needs})")]
+        code = "data-parallel" if outcome.undecided.needs.startswith(ONE_A_GPU) else "undecided"
+        return [Problem(code, _not_known(outcome.undecided))]
     found = []
     processes = known_number(lambda: outcome.effective.all_processes)
     if before.processes is not None and processes is not None and processes != before.processes:

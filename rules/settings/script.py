@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from fp8check.rules.record import Record
-from fp8check.rules.settings.values import Later, Origin, Setting, SettingLater, Undecided
+from fp8check.rules.settings.values import Later, Origin, Setting, SettingIfUnset, SettingLater, Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ LOADER = "loaded by"
 PLACES = "places layers"
 # And that a script may compile its model.
 COMPILES = "compiles"
+# What is set of a Trainer's arguments once they are made, as a setting of its own: not every release looks again.
+AFTERWARD = "afterward: "
 # Whether its gradient checkpointing is reentrant, where it says so.
 REENTRANT = "checkpoints reentrant"
 # That it wraps its model for adapters; later where that stands in a block or a function.
@@ -148,6 +150,21 @@ class Assigned(Record):
     block: tuple[int, ...]
 
 
+class Changed(Record):
+    """`args.name = value`, where `args` are a Trainer's arguments that are made.
+
+    Attributes:
+        anew: whether they are made once more with it: dataclasses.replace(args, name=value).
+        perhaps: whether it stands under a condition.
+    """
+
+    holder: str
+    name: str
+    setting: Setting
+    anew: bool = False
+    perhaps: bool = False
+
+
 class OwnFp8(Record):
     """A place of a script that turns FP8 on by other means than Accelerate's, or that may.
 
@@ -223,6 +240,7 @@ class ScriptSource(Record):
         unprepared: the call that goes back from what a model computed that no prepare() was given; None as well.
         refused: the word of the command at which its parser ends it; None where there is none.
         uses: what it uses of packages that train, as "trl.DPOTrainer"; of one whose Trainer makes the Accelerator.
+        changed: what it changes of a Trainer's arguments once they are made.
     """
 
     path: str
@@ -244,6 +262,7 @@ class ScriptSource(Record):
     detached: Setting | None = None
     unprepared: Setting | None = None
     refused: Setting | None = None
+    changed: tuple[Changed, ...] = ()
 
     def with_options(self, options: Mapping[str, Setting]) -> ScriptSource:
         """The script where the options of its command line are these: what hangs on them is known then."""
@@ -378,6 +397,7 @@ class Script(Record):
         arguments: the calls that make a Trainer's arguments, of transformers' own classes and TRL's.
         constructs: the calls that make a Trainer, of these as well.
         loads_late: whether it loads its model once the arguments are there; None where that is not known.
+        compiled: the call of torch.compile() whose model its Trainer gets; None where none does.
         parsed: what its parser of dataclasses takes; None where that is not known, or no Trainer is used.
     """
 
@@ -397,6 +417,7 @@ class Script(Record):
     arguments: tuple[Call, ...] = ()
     constructs: tuple[Call, ...] = ()
     loads_late: bool | None = None
+    compiled: Call | None = None
     parsed: Parsed | None = None
 
     @classmethod
@@ -472,7 +493,11 @@ class Script(Record):
         """The variables as the script leaves them."""
         if not self.environment:
             return environment
-        own = {name: setting.over(environment.get(name)) for name, setting in self.environment.items()}
+        own = {
+            name: setting.over(environment.get(name))
+            for name, setting in self.environment.items()
+            if not (isinstance(setting, SettingIfUnset) and name in environment)
+        }
         return {n: one for n, one in {**environment, **own}.items() if one.is_later or one.value is not None}
 
     def through(self, module: ScriptSource) -> Script:
@@ -509,12 +534,18 @@ class Script(Record):
 
     @classmethod
     def beside_trainer(
-        cls, script: Script, source: ScriptSource, parsed: Parsed | None = None, *, loads_late: bool | None = None
+        cls,
+        script: Script,
+        source: ScriptSource,
+        parsed: Parsed | None = None,
+        *,
+        loads_late: bool | None = None,
+        compiled: Call | None = None,
     ) -> Script:
         """What counts of a script whose Trainer makes the Accelerator: the FP8 that it turns on by other means.
 
         Args:
-            loads_late: see script_model.loads_late.
+            loads_late, compiled: see script_model.loads_late and compiled_for.
         """
         environment = {**script.environment, **_environment(source, None)}
         uses = tuple(one.what for one in source.trainers)
@@ -534,6 +565,7 @@ class Script(Record):
             arguments=arguments,
             constructs=constructs,
             loads_late=loads_late,
+            compiled=compiled,
             parsed=parsed,
         )
 

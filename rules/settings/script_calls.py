@@ -19,6 +19,7 @@ from fp8check.rules.settings.script_values import (
     Class,
     Environment,
     Function,
+    IfUnset,
     Method,
     Model,
     Named,
@@ -313,7 +314,10 @@ def _of_environment(
         has = owner.has(first)
         if has is not True:
             value = positional[1] if len(positional) > 1 else UNKNOWN
-            follower.set_variable(first, value if has is False else UNKNOWN, place)
+            if has is None and isinstance(value, str) and first not in owner.written:
+                follower.set_variable(first, IfUnset(value), place)
+            else:
+                follower.set_variable(first, value if has is False else UNKNOWN, place)
         return _or_default(owner.get(first), (), {})
     if name == "pop" and isinstance(first, str):
         before = owner.get(first)

@@ -27,8 +27,8 @@ from fp8check.rules.settings.script import (
     is_perhaps,
     options_of,
 )
-from fp8check.rules.settings.script_values import FROM_LAUNCHER, PLAIN, UNKNOWN
-from fp8check.rules.settings.values import Later, Origin, Setting, SettingLater
+from fp8check.rules.settings.script_values import FROM_LAUNCHER, PLAIN, UNKNOWN, IfUnset
+from fp8check.rules.settings.values import Later, Origin, Setting, SettingIfUnset, SettingLater
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -285,7 +285,9 @@ class _Refining:
             start = self._text.offset_of(line, getattr(node, "col_offset", 0))
             span = self._text.span(start, self._text.offset_of(*_end(node, line)))
             origin = origins.get((name, line), Origin(span=span))
-            if value is not UNKNOWN:
+            if isinstance(value, IfUnset):
+                found[name] = SettingIfUnset(value.text, origin)
+            elif value is not UNKNOWN:
                 found[name] = Setting(value, origin)
             elif name.startswith(DECIDING):
                 why = f"{self._source.path}:{line} may set {name}"

@@ -13,6 +13,7 @@ from fp8check.rules.settings.script import (
     LOADER,
     PARSERS,
     REENTRANT,
+    TRAINERS,
     WRAPS,
     WRITTEN_OUT,
     Unevaluated,
@@ -125,17 +126,33 @@ def _wraps(source: ScriptSource) -> dict[str, Setting]:
 
 def compiled_before(source: ScriptSource) -> Call | None:
     """The call of torch.compile() whose model prepare() gets: `model = torch.compile(model)` above it."""
+    return _compiled_into(source, source.prepares)
+
+
+def compiled_for(source: ScriptSource) -> Call | None:
+    """The call of torch.compile() whose model a Trainer of transformers gets."""
+    return _compiled_into(source, source.named("Trainer", "Seq2SeqTrainer"))
+
+
+def _compiled_into(source: ScriptSource, takers: Sequence[Call]) -> Call | None:
     for call in source.named(COMPILE):
         line = source.text[: call.span.start].rpartition("\n")[2]
         name, equals, behind = (part.strip() for part in line.partition("="))
         if not equals or behind:
             continue
-        for one in source.prepares:
-            between = source.text[call.span.start : one.span.start].split("\n")[1:-1]
-            again = any(line.split("=")[0].strip() == name for line in between if "=" in line)
-            if one.block == call.block and name in (one.positional or ()) and between and not again:
+        for one in takers:
+            between = source.text[call.span.start : one.span.start].split("\n")[1:]
+            again = any(line.split("=")[0].strip() == name for line in between[:-1] if "=" in line)
+            if one.block == call.block and name in _models(one) and between and not again:
                 return call
     return None
+
+
+def _models(call: Call) -> tuple[str, ...]:
+    """What a call of prepare() is given by its place, or a Trainer by its name as well."""
+    named = call.keywords.get("model")
+    text = named.value.text if named is not None and isinstance(named.value, Unevaluated) else ""
+    return (*(call.positional or ()), text)
 
 
 def loads_late(source: ScriptSource) -> bool | None:
@@ -225,8 +242,8 @@ def checkpointing_of(sources: Sequence[ScriptSource]) -> dict[str, Setting]:
 
 
 def _runs(source: ScriptSource, call: Call) -> bool:
-    """Whether a call stands among the statements that make the model or prepare it, or around these."""
-    beside = source.named("prepare", "Accelerator", *LOADERS)
+    """Whether a call stands among the statements that make the model, prepare it or train, or around these."""
+    beside = source.named("prepare", "Accelerator", "train", *LOADERS, *TRAINERS)
     return any(one.block[: len(call.block)] == call.block for one in beside)
 
 

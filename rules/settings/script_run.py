@@ -25,6 +25,7 @@ from fp8check.rules.settings.script_values import (
     Class,
     Environment,
     Function,
+    IfUnset,
     Method,
     Model,
     Moment,
@@ -575,7 +576,7 @@ class Follower:
     def set_variable(self, name: object, value: object, node: ast.AST) -> None:
         if isinstance(name, str):
             same_as_before = same(self.environment.get(name), value)
-            kept = value if value is None or isinstance(value, str) else UNKNOWN
+            kept = value if value is None or isinstance(value, (str, IfUnset)) else UNKNOWN
             self.environment.write(name, UNKNOWN if self._maybe and not same_as_before else kept, node)
         else:
             for one in script_calls.DECIDING_VARIABLES:

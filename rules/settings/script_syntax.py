@@ -20,6 +20,7 @@ from fp8check.rules.settings.script import (
     TRAINERS,
     Assigned,
     Call,
+    Changed,
     ScriptSource,
     Unevaluated,
 )
@@ -56,6 +57,14 @@ _OF_LOADING = frozenset(
 # Without one of these no module matters: what it makes, sets, or takes of the command line.
 _CALLED = ("Accelerator", "_mixed_precision", *ARGUMENTS, *PARSERS, "environ", "putenv")
 _WORDS = (*_CALLED, "Trainer", "Parser", "add_argument", "dataclass", "axolotl", "llamafactory", "llmtuner")
+# What of a Trainer's arguments is looked at again once they are made, and decides over FP8 or ends a run.
+_AFTERWARD = frozenset(
+    (
+        *("gradient_checkpointing", "gradient_checkpointing_kwargs", "activation_checkpointing"),
+        *("activation_checkpointing_kwargs", "optim", "per_device_train_batch_size"),
+    )
+)
+_ANEW = _AFTERWARD | {"bf16", "fp16"}  # where they are made once more
 _SAVES = ("save_state", "load_state", "save_model", "save_pretrained", "eval")
 _WATCHED = frozenset(
     (
@@ -154,6 +163,8 @@ class _Reader:
         # Accelerator().process_index: asked, and thrown away.
         self._peeked = {id(node.value) for node in nodes if isinstance(node, ast.Attribute) and node.attr != "prepare"}
         self._derived: dict[str, str] = {}
+        self._holders: set[str] = set()
+        self._changed: list[Changed] = []
 
     def read(self, tree: ast.Module) -> ScriptSource:
         self._derived = script_trainers.derived(self._nodes_of_tree, self._names)
@@ -179,6 +190,7 @@ class _Reader:
             script_trainers.parsers(self._nodes_of_tree, self._names),
             self._derived,
             unknown,
+            changed=tuple(one for one in self._changed if one.holder in self._holders),
         )
 
     def _is_option(self, node: ast.Attribute, variable: str, name: str) -> bool:
@@ -202,7 +214,7 @@ class _Reader:
     def _block(self, statements: list[ast.stmt], outer: tuple[int, ...], sign: int = 1) -> None:
         self._blocks += 1
         block = (*outer, sign * self._blocks)
-        for statement in statements:
+        for statement in _always(statements):
             inner = [
                 value
                 for name, value in ast.iter_fields(statement)
@@ -220,6 +232,7 @@ class _Reader:
         if isinstance(node, ast.Call):
             self._look_at_environment(node, block)
             self._look_at_map(node, block)
+            self._look_at_arguments(node)
             name = self._watched(node.func) or (CUTS if _cuts(node) else "")
             if name and not (name == "Accelerator" and id(node) in self._peeked):
                 call = self._call(name, node, block)
@@ -231,8 +244,43 @@ class _Reader:
             for target in node.targets:
                 if isinstance(target, ast.Subscript) and self._is_environment(target.value):
                     self._assign(self._names.text(target.slice), node.value, target, block)
+                elif isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name):
+                    self._change(target.value.id, target.attr, node.value, _AFTERWARD)
+                elif isinstance(target, ast.Name) and self._makes_arguments(node.value):
+                    self._holders.add(target.id)
         elif isinstance(node, ast.AugAssign) and self._is_environment(node.target):
             self._assign_all(node.value, node, block)
+
+    def _makes_arguments(self, node: ast.expr) -> bool:
+        return isinstance(node, ast.Call) and self._watched(node.func) in ARGUMENTS
+
+    def _look_at_arguments(self, node: ast.Call) -> None:
+        """Trainer(args=args), setattr(args, "optim", "sgd"), dataclasses.replace(args, bf16=True)."""
+        called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+        first = node.args[0] if node.args else None
+        if called == "setattr" and isinstance(first, ast.Name) and len(node.args) == 3:
+            name = node.args[1].value if isinstance(node.args[1], ast.Constant) else None
+            self._change(first.id, str(name), node.args[2], _AFTERWARD)
+        elif called == "replace" and isinstance(first, ast.Name):
+            for keyword in node.keywords:
+                self._change(first.id, str(keyword.arg), keyword.value, _ANEW, anew=True)
+        elif self._watched(node.func) in TRAINERS:
+            given = (keyword.value for keyword in node.keywords if keyword.arg == "args")
+            self._holders.update(value.id for value in given if isinstance(value, ast.Name))
+
+    def _change(self, holder: str, name: str, value: ast.expr, names: frozenset[str], *, anew: bool = False) -> None:
+        if name not in names:
+            return
+        setting = self._setting(value)
+        if (
+            isinstance(value, ast.Call)
+            and isinstance(value.func, ast.Name)
+            and value.func.id == "dict"
+            and not value.args
+        ):
+            keys: list[ast.expr | None] = [ast.Constant(keyword.arg) for keyword in value.keywords]
+            setting = self._setting(ast.copy_location(ast.Dict(keys, [one.value for one in value.keywords]), value))
+        self._changed.append(Changed(holder, name, setting, anew, self._is_conditional(value)))
 
     def _look_at_map(self, node: ast.Call, block: tuple[int, ...]) -> None:
         """map(accelerator.prepare, (model, optimizer)): a call for each."""
@@ -318,7 +366,7 @@ class _Reader:
             self._is_conditional(node),
         )
 
-    def _is_conditional(self, node: ast.Call) -> bool:
+    def _is_conditional(self, node: ast.expr) -> bool:
         """Whether a call stands under a condition of its function, or of the script."""
         at = bisect_right(self._conditional, ((node.lineno, node.col_offset), _BEHIND))
         return at > 0 and (node.lineno, node.col_offset) < self._conditional[at - 1][1]
@@ -533,12 +581,25 @@ def _made_for_none(node: ast.If) -> Iterator[ast.expr]:
 _BEHIND = (1 << 30, 0)  # any place of a script
 
 
+def _always(statements: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements, in the place of `if True:` what stands in it."""
+    for statement in statements:
+        if isinstance(statement, ast.If) and isinstance(statement.test, ast.Constant):
+            yield from _always(statement.body if statement.test.value else statement.orelse)
+        else:
+            yield statement
+
+
 def _conditional(nodes: Iterable[ast.AST]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     """What of a script stands under a condition: where it begins and ends, in order, without gaps in it."""
     found = []
     for node in nodes:
         parts: list[Sequence[ast.AST]] = []
-        if isinstance(node, ast.If) and "__name__" not in _names_in(node.test):
+        if (
+            isinstance(node, ast.If)
+            and not isinstance(node.test, ast.Constant)
+            and "__name__" not in _names_in(node.test)
+        ):
             parts = [node.body, node.orelse]
         elif isinstance(node, ast.IfExp):
             parts = [[node.body], [node.orelse]]

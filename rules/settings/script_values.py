@@ -23,6 +23,12 @@ class Unknown:
 UNKNOWN = Unknown()
 
 
+class IfUnset(Record):
+    """What a variable is set to where there is none, which is not known here."""
+
+    text: str
+
+
 class Named(Record):
     """Something of a package, by its name: "accelerate.Accelerator"; of Python itself: "len"."""
 
@@ -210,7 +216,8 @@ class Environment:
     def get(self, name: str) -> object:
         """The text of a variable, None where there is none, and UNKNOWN."""
         if name in self.written:
-            return self.written[name][0]
+            value = self.written[name][0]
+            return UNKNOWN if isinstance(value, IfUnset) else value
         if self._before is not None and name in self._before and not (self._mixed and name.startswith("ACCELERATE_")):
             return self._before[name]
         if self._mixed and name == "ACCELERATE_MIXED_PRECISION":

@@ -124,6 +124,13 @@ class Setting(Record):
         return self._replace(overrode=self.overrode + beaten) if beaten else self
 
 
+class SettingIfUnset(Setting):
+    """A variable that a script sets where nothing has set it before: os.environ.setdefault()."""
+
+    def __init__(self, value: object, origin: Origin = _NOWHERE, overrode: tuple[Setting, ...] = ()) -> None:
+        super().__init__(value, origin, overrode)
+
+
 class SettingLater(Setting):
     """A setting whose value is filled in later: whatever asks for the value is undecided."""
 

@@ -106,11 +106,17 @@ class Axolotl(HuggingFace):
     launching_modules = ("axolotl.cli.main",)
     savers = ("adapter", "fsdp", "fsdp_config", "fsdp_version", "unfrozen_parameters", "load_in_8bit")
     optimizer_key = "optimizer"
+    all_linears = ("lora_target_linear", True)
 
     @property
     def uses_lora(self) -> bool:
         """See Training."""
         return self.value("adapter") in ("lora", "qlora")
+
+    @property
+    def adapters(self) -> Setting | None:
+        """See Training."""
+        return self.get("adapter")
 
     @property
     def fp8_config(self) -> Section:
@@ -353,11 +359,16 @@ class Axolotl(HuggingFace):
         return self.asks_for_fsdp
 
     def fsdp_arguments(self, stack: Stack) -> tuple[int, Environment]:
-        """axolotl writes the variables of FSDP itself (utils/trainer.py setup_fsdp_envs, 0.19.0)."""
+        """axolotl writes the variables of FSDP itself (utils/trainer.py setup_fsdp_envs, 0.19.0).
+
+        To load efficiently is off where it does not say so: TrainingArguments get its fsdp_config, and say it.
+        """
         config = self.top.section("fsdp_config")
         efficient = self.fsdp_setting("cpu_ram_efficient_loading")
         on = efficient is not None and bool(efficient.value)
-        variables = {"FSDP_CPU_RAM_EFFICIENT_LOADING": efficient._replace(value="true")} if efficient and on else {}
+        default = Setting("false", Origin(default=stack.name("transformers")))
+        loading = efficient._replace(value="true") if efficient is not None and on else default
+        variables = {"FSDP_CPU_RAM_EFFICIENT_LOADING": loading}
         classes = self.fsdp_setting("transformer_layer_cls_to_wrap")
         if classes is not None:
             policy = Setting("TRANSFORMER_BASED_WRAP", Origin(default=stack.name("transformers")))

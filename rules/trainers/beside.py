@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from fp8check.rules.releases import behaviors
 from fp8check.rules.releases.errors import PredictedError
+from fp8check.rules.settings.values import Origin, Setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.releases.accelerate_enums import DistributedType
     from fp8check.rules.releases.errors import Stage
     from fp8check.rules.releases.stack import Stack
-    from fp8check.rules.settings.values import Setting
     from fp8check.rules.trainers.run import Run
+    from fp8check.rules.trainers.training import Training
 
 # modeling_utils.py of 5.23.0 and before, with masking and paged variants of them; others have a / or a | in their name.
 _ATTENTION = frozenset(
@@ -24,20 +25,73 @@ _ATTENTION = frozenset(
         *("eager_paged", "sdpa_paged", "paged_attention", "auto"),
     ]
 )
-# training_args.py OptimizerNames; adamw_torch_8bit is one of torchao, galore_adamw_8bit one of GaLore.
-_OF_BITSANDBYTES = frozenset(
-    [
-        *("adamw_bnb_8bit", "adamw_8bit", "paged_adamw_32bit", "paged_adamw_8bit", "ademamix", "ademamix_8bit"),
-        *("paged_ademamix_32bit", "paged_ademamix_8bit", "lion_8bit", "lion_32bit", "paged_lion_32bit"),
-        *("paged_lion_8bit", "rmsprop_bnb", "rmsprop_bnb_8bit", "rmsprop_bnb_32bit"),
-    ]
+# The package of an optimizer (training_args.py OptimizerNames), and the exception without it: trainer.py and
+# trainer_optimizer.py, get_optimizer_cls_and_kwargs() of 4.57.1 and 5.23.0.
+_BITSANDBYTES = (
+    "bitsandbytes",
+    "ImportError",
+    "You need to install `bitsandbytes` in order to use bitsandbytes optimizers",
 )
+_OF_OPTIMIZER = {
+    **dict.fromkeys(
+        (
+            *("adamw_bnb_8bit", "adamw_8bit", "paged_adamw_32bit", "paged_adamw_8bit", "ademamix", "ademamix_8bit"),
+            *("paged_ademamix_32bit", "paged_ademamix_8bit", "lion_8bit", "lion_32bit", "paged_lion_32bit"),
+            *("paged_lion_8bit", "rmsprop_bnb", "rmsprop_bnb_8bit", "rmsprop_bnb_32bit"),
+        ),
+        _BITSANDBYTES,
+    ),
+    **dict.fromkeys(
+        (
+            *("galore_adamw", "galore_adamw_8bit", "galore_adafactor", "galore_adamw_layerwise"),
+            *("galore_adamw_8bit_layerwise", "galore_adafactor_layerwise"),
+        ),
+        ("galore_torch", "ImportError", "You need to install `galore_torch` in order to use GaLore optimizers"),
+    ),
+    **dict.fromkeys(
+        ("apollo_adamw", "apollo_adamw_layerwise"),
+        ("apollo_torch", "ImportError", "You need to install `apollo_torch` in order to use APOLLO optimizers"),
+    ),
+    **dict.fromkeys(
+        ("lomo", "adalomo"),
+        ("lomo_optim", "ImportError", "You need to install `lomo_optim` in order to use LOMO optimizers"),
+    ),
+    **dict.fromkeys(
+        ("schedule_free_radam", "schedule_free_adamw", "schedule_free_sgd"),
+        ("schedulefree", "ImportError", "You need to install `schedulefree` in order to use schedulefree optimizers."),
+    ),
+    **dict.fromkeys(
+        ("adamw_torch_4bit", "adamw_torch_8bit"),
+        ("torchao", "ImportError", "You need to have `torchao>=0.4.0` in order to use torch 4-bit optimizers."),
+    ),
+    "stable_adamw": (
+        *("torch_optimi", "ImportError"),
+        "You need to install `torch-optimi` in order to use stable_adamw optimizers.",
+    ),
+    "grokadamw": ("grokadamw", "ValueError", "Please install grokadamw with `pip install grokadamw`"),
+    "adamw_anyprecision": ("torchdistx", "ValueError", "Please install https://github.com/pytorch/torchdistx"),
+    "adamw_apex_fused": (
+        *("apex", "ValueError"),
+        "Trainer tried to instantiate apex FusedAdam but apex is not installed!",
+    ),
+}
 _FLASH = {
     "flash_attention_2": ("flash_attn", "FlashAttention2"),
     "flash_attention_3": ("flash_attn_3", "FlashAttention3"),
 }
 # LLaMA-Factory's flash_attn: extras/constants.py AttentionFunction, model/model_utils/attention.py of 0.9.3 to 0.9.5.
 _OF_FACTORY = ("auto", "disabled", "sdpa", "fa2")
+# model/model_utils/quantization.py of 0.9.3 to 0.9.5, by the bits.
+_OLDEST_BITSANDBYTES = {8: "0.37.0", 4: "0.39.0"}
+# hparams/parser.py _check_extra_dependencies() of 0.9.3 to 0.9.5, in its order.
+_OF_SWITCH = {
+    "use_unsloth": "unsloth",
+    "enable_liger_kernel": "liger-kernel",
+    "use_galore": "galore_torch",
+    "use_apollo": "apollo_torch",
+    "use_badam": "badam",
+    "use_adam_mini": "adam-mini",
+}
 
 
 def check_loading(run: Run, stack: Stack) -> None:
@@ -47,11 +101,17 @@ def check_loading(run: Run, stack: Stack) -> None:
         PredictedError: it ends.
     """
     training = run.training
+    if training.loads_by_its_command(run.launch):
+        _check_bits(training, stack)
     if training.name == "llamafactory":
         _check_factory(run, stack)
     elif training.name == "axolotl":
         _check_axolotl(run, stack)
     _check_attention(run, stack, "trainer")
+    if training.adapters is not None:
+        from fp8check.rules.trainers import adapters  # most runs train none
+
+        adapters.check(run, stack)
 
 
 def check_own_loading(run: Run, stack: Stack) -> None:
@@ -89,7 +149,7 @@ def check_batches(run: Run) -> None:
     """What makes the batches when train() begins.
 
     Raises:
-        PredictedError: a micro-batch is no positive number of sequences.
+        PredictedError: a micro-batch is no positive number of sequences, or a step has no micro-batch.
     """
     training = run.training
     batch = training.setting_for("micro_batch") if training.name != "axolotl" else None
@@ -97,19 +157,43 @@ def check_batches(run: Run) -> None:
     if type(size) is int and size <= 0:
         text = f"batch_size should be a positive integer value, but got batch_size={size}"
         raise PredictedError("batch-size-not-positive", "step", "ValueError", text, (batch,))
+    steps = training.get("gradient_accumulation_steps") if training.name != "axolotl" else None
+    if steps is not None and not steps.is_later and type(steps.value) is int and steps.value == 0:
+        text = "integer division or modulo by zero"
+        raise PredictedError("accumulates-nothing", "step", "ZeroDivisionError", text, (steps,))
+
+
+def check_columns(run: Run) -> None:
+    """Trainer keeps the columns that forward() names, and that of a compiled model names none.
+
+    trainer.py _set_signature_columns_if_needed, executed with 4.57.1 and 5.23.0.
+
+    Raises:
+        PredictedError: nothing of a batch is left.
+    """
+    compiled = run.script.compiled
+    kept, named = run.training.get("remove_unused_columns"), run.training.get("label_names")
+    if compiled is None or named is not None or (kept is not None and (kept.is_later or not kept.value)):
+        return
+    text = "The batch received was empty, your model won't be able to train on it."
+    place = Setting("torch.compile", Origin(span=compiled.span))
+    raise PredictedError("batch-without-columns", "step", "ValueError", text, (place,))
 
 
 def check_optimizer(run: Run, stack: Stack) -> None:
     """The optimizer, which is made before prepare(), of DeepSpeed once its configuration was compared.
 
     Raises:
-        PredictedError: the package of an 8-bit one is not there.
+        PredictedError: its package is not there.
     """
     optimizer = run.training.get("optim")
     name = optimizer.value if optimizer is not None and not optimizer.is_later else None
-    if isinstance(name, str) and name in _OF_BITSANDBYTES and stack.has("bitsandbytes") is False:
-        text = "You need to install `bitsandbytes` in order to use bitsandbytes optimizers"
-        type_ = "ImportError" if stack.does(behaviors.Transformers.WANTS_BITSANDBYTES) else "ValueError"
+    if not isinstance(name, str) or name not in _OF_OPTIMIZER:
+        return
+    package, type_, text = _OF_OPTIMIZER[name]
+    if stack.has(package) is False:
+        if package == "bitsandbytes" and not stack.does(behaviors.Transformers.WANTS_BITSANDBYTES):
+            type_ = "ValueError"
         raise PredictedError("package-missing", "step", type_, text, (optimizer,))
 
 
@@ -160,13 +244,38 @@ def _flash_attention(written: Setting | None, stack: Stack, stage: Stage, name: 
         raise PredictedError("package-missing", stage, "ImportError", text, (written,))
 
 
+def _check_bits(training: Training, stack: Stack) -> None:
+    """TRL's own scripts make a BitsAndBytesConfig, which asks for the release in 4.x where it has four bits.
+
+    trl/trainer/utils.py get_quantization_config; transformers utils/quantization_config.py and quantizers/. Executed
+    without the package with 4.57.1 and 5.23.0.
+    """
+    for name, bits in (("load_in_4bit", 4), ("load_in_8bit", 8)):
+        asked = training.switched_on(name)
+        if asked is None or asked.is_later or stack.has("bitsandbytes") is not False:
+            continue
+        if bits == 4 and not stack.does(behaviors.Transformers.WANTS_BITSANDBYTES):
+            type_, text = "PackageNotFoundError", "No package metadata was found for bitsandbytes"
+        else:
+            type_, text = "ImportError", f"Using `bitsandbytes` {bits}-bit quantization requires bitsandbytes"
+        raise PredictedError("package-missing", "trainer", type_, text, (asked,))
+
+
 def _check_factory(run: Run, stack: Stack) -> None:
     training = run.training
-    for key, package in (("enable_liger_kernel", "liger-kernel"), ("use_unsloth", "unsloth")):
+    for key, package in _OF_SWITCH.items():
         asked = training.switched_on(key)
         if asked is not None and not asked.is_later and stack.has(package.replace("-", "_")) is False:
             text = f"The '{package}' distribution was not found and is required by this application."
             raise PredictedError("package-missing", "trainer", "PackageNotFoundError", text, (asked,))
+    bits, by = training.get("quantization_bit"), training.get("quantization_method")
+    is_usual = by is None or (not by.is_later and by.value in (None, "bnb"))
+    number = bits.value if bits is not None and not bits.is_later else None
+    oldest = _OLDEST_BITSANDBYTES.get(number) if type(number) is int else None
+    quantized = run.model is not None and run.model.quantization is not None
+    if oldest and is_usual and not quantized and stack.has("bitsandbytes") is False:
+        text = f"The 'bitsandbytes>={oldest}' distribution was not found and is required by this application."
+        raise PredictedError("package-missing", "trainer", "PackageNotFoundError", text, (bits,))
     attention = training.get("flash_attn")
     if attention is None or attention.is_later or attention.value is None or attention.value in _OF_FACTORY:
         return

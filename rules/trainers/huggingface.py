@@ -5,8 +5,8 @@ from __future__ import annotations
 from fp8check.rules.releases import behaviors
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.releases.versions import at_least, parsed
+from fp8check.rules.settings.script import AFTERWARD, WRITTEN_OUT, Unevaluated
 from fp8check.rules.settings.script import ARGUMENTS as CLASSES
-from fp8check.rules.settings.script import WRITTEN_OUT, Unevaluated
 from fp8check.rules.settings.values import Origin, Setting, Undecided
 from fp8check.rules.trainers.data import AcceleratorArguments, HandedOver, is_no_argument, listed, names
 from fp8check.rules.trainers.training import Training
@@ -132,7 +132,7 @@ class HuggingFace(Training):
 
     @property
     def adapters(self) -> Setting | None:
-        """The setting that decides whether adapters are trained."""
+        """See Training."""
         return self.get("use_peft")
 
     def bf16(self, stack: Stack) -> Setting:
@@ -169,7 +169,6 @@ class HuggingFace(Training):
         environment = script.over(environment)
         self.check_file(stack, environment)
         _check_arguments(script, stack)
-        self._check_peft(stack)
         self._check_values()
         handed = self._training_arguments(stack, environment)
         if script.parsed is not None:
@@ -219,6 +218,9 @@ class HuggingFace(Training):
                 text = refused_word(name, str(setting.origin.flag))
                 if text:
                     raise PredictedError("value-not-taken", "arguments", "SystemExit", text, (setting,), flag=name)
+        given = self.get("accelerator_config")
+        if given is not None and not given.is_later and isinstance(given.value, dict):
+            _check_accelerator_config(given)
         for name, setting in self.top.settings(CHOSEN if self.name != "axolotl" else ()):
             by_flag = setting.origin.flag is not None and setting.origin.flag.startswith("--")
             if not by_flag and _is_no_choice(name, setting):
@@ -305,18 +307,6 @@ class HuggingFace(Training):
         """
         yield handed
 
-    def _check_peft(self, stack: Stack) -> None:
-        """As soon as PEFT wraps a layer it looks whether that is torchao's, which some releases of the two end with.
-
-        What a PEFT that is not known does is not said, but of LLaMA-Factory's (rules/releases/pairs.py).
-        """
-        if self.adapters is None or not self.uses_lora:
-            return
-        pair = stack.adapters_break(pins_old_peft=self.pins_old_peft)
-        if pair is not None:
-            text = pair.message.format(version=stack.known("torchao"))
-            raise PredictedError("peft-against-torchao", "trainer", pair.type, text, (self.adapters,))
-
     def _training_arguments(self, stack: Stack, environment: Environment) -> HandedOver:
         fp16, bf16 = self.fp16(stack), self.bf16(stack)
         if fp16.value and bf16.value:
@@ -347,6 +337,8 @@ class HuggingFace(Training):
         if started.unknown is not None and self.asks_for_fsdp:
             raise started.unknown
         several = started.kind == "MULTI_GPU" or started.kind == "FSDP"  # noqa: PLR1714  mypy knows these words
+        if started.kind == "MULTI_GPU" and not self.asks_for_fsdp and self.off_gpus is not None:
+            return started._replace(kind="MULTI_CPU")  # PartialState(cpu=True)
         if not several or not self.asks_for_fsdp:
             return started
         version, variables = self.fsdp_arguments(stack)
@@ -413,11 +405,28 @@ class HuggingFace(Training):
 
     def checkpointing(self, stack: Stack) -> Setting | None:
         """See Training: from transformers 5.23 on it has a new name, which counts where it is set."""
+        changed = self._set_afterward("checkpointing", stack)
+        if changed is not None:
+            return changed if changed.value else None
         written = self.get("activation_checkpointing")
         has = written is not None and written.value is not None
         if has and stack.does(behaviors.Transformers.HAS_ACTIVATION_CHECKPOINTING):
             return self.switched_on("activation_checkpointing")
         return super().checkpointing(stack)
+
+    def reentrant(self, stack: Stack) -> bool | None:
+        """See Training."""
+        changed = self._set_afterward("checkpointing_kwargs", stack)
+        way = changed.value.get("use_reentrant") if changed is not None and isinstance(changed.value, dict) else None
+        return way if isinstance(way, bool) and self.checkpointing(stack) is not None else super().reentrant(stack)
+
+    def _set_afterward(self, what: str, stack: Stack) -> Setting | None:
+        """What a script sets of its arguments once they are made, by the name at which these releases look again.
+
+        Executed with 4.57.1, and with 5.23.0, which takes no notice of the old name then.
+        """
+        is_new = stack.does(behaviors.Transformers.HAS_ACTIVATION_CHECKPOINTING)
+        return self.get(f"{AFTERWARD}{'activation' if is_new else 'gradient'}_{what}")
 
     def check_fsdp(self, stack: Stack, launcher: Setting | None) -> None:
         """Trainer refuses both kinds of checkpointing at once (trainer.py, 4.45 to 5.23; executed with 5.23.0)."""
@@ -571,7 +580,7 @@ def _check_constructed(script: Script, stack: Stack) -> None:
 
 
 def _check_arguments(script: Script, stack: Stack) -> None:
-    """A script that makes a Trainer's arguments by a keyword that the class has no more, or never had.
+    """A script that makes a Trainer's arguments by a keyword that the class has no more, not yet, or another one has.
 
     Raises:
         PredictedError: it does.
@@ -579,14 +588,14 @@ def _check_arguments(script: Script, stack: Stack) -> None:
     """
     if not script.arguments:
         return
-    from fp8check.rules.releases.training_arguments import NAMES, is_absent  # most runs have no script
+    from fp8check.rules.releases.training_arguments import has_not  # most runs have no script
 
     may_end: list[str] = []
     for call in script.arguments:
         if call.retried:
             continue
         for name, setting in call.keywords.items():
-            gone = name in NAMES and is_absent(call.name, name, stack)
+            gone = has_not(call.name, name, stack)
             if call.may_do_without(name):
                 may_end.extend(
                     [f"{call.span.file}:{call.span.line} may give {call.name} {name}"]
@@ -597,12 +606,25 @@ def _check_arguments(script: Script, stack: Stack) -> None:
                 place = setting._replace(origin=setting.origin._replace(code=call.name))
                 text = f"{call.name}.__init__() got an unexpected keyword argument '{name}'"
                 raise PredictedError("unknown-training-key", "arguments", "TypeError", text, (place,), flag=name)
-            elif name in CHOSEN and not isinstance(setting.value, Unevaluated) and _is_no_choice(name, setting):
+        for name, setting in call.keywords.items():  # the class looks at them once it has them all
+            if name not in CHOSEN or isinstance(setting.value, Unevaluated) or call.may_do_without(name):
+                continue
+            if _is_no_choice(name, setting):
                 raise _no_choice(name, setting)
         given = call.keywords.get("accelerator_config")
-        for name in given.value if given is not None and isinstance(given.value, dict) else ():
-            if name not in _OF_ACCELERATOR_CONFIG:
-                text = f"AcceleratorConfig.__init__() got an unexpected keyword argument '{name}'"
-                raise PredictedError("unknown-training-key", "arguments", "TypeError", text, (given,))
+        if given is not None and isinstance(given.value, dict):
+            _check_accelerator_config(given)
     if may_end:
         raise Undecided(f"{may_end[0]}, which it does not have", WRITTEN_OUT)
+
+
+def _check_accelerator_config(given: Setting) -> None:
+    """What of TrainingArguments.accelerator_config is no argument of AcceleratorConfig, as mixed_precision is none.
+
+    Raises:
+        PredictedError: something is none.
+    """
+    for name in given.value if isinstance(given.value, dict) else ():
+        if name not in _OF_ACCELERATOR_CONFIG:
+            text = f"AcceleratorConfig.__init__() got an unexpected keyword argument '{name}'"
+            raise PredictedError("unknown-training-key", "arguments", "TypeError", text, (given,))

@@ -100,8 +100,14 @@ def _tells_v1(shape: Shape) -> bool:
 # Variables by which another engine reads the file (cli.py, hparams/parser.py, hparams/training_args.py of 0.9.5 and of
 # the main branch in November 2026).
 _ENGINES = {"USE_V1": "its v1 engine", "USE_MCA": "Megatron-Core", "USE_MEGATRON_BRIDGE": "Megatron-Bridge"}
-# hparams/finetuning_args.py: each is a way to train all weights.
-_OPTIMIZERS = ("use_galore", "use_apollo", "use_badam")
+# Without one of these no arguments of it are refused together (factory_arguments.py).
+_TOGETHER = names(
+    """
+    use_galore use_apollo use_badam use_llama_pro pissa_init loraplus_lr_ratio use_rslora use_dora dpo_label_smoothing
+    val_size streaming mask_history train_on_prompt predict_with_generate neat_packing do_predict do_eval eval_strategy
+    evaluation_strategy load_best_model_at_end adapter_name_or_path quantization_bit
+    """
+)
 
 
 class RefusedPackage(Record):
@@ -146,6 +152,7 @@ class LlamaFactory(HuggingFace):
     rank_key = "lora_rank"
     default_rank = 8
     targets_key = "lora_target"
+    all_linears = ("lora_target", "all")
     programs = ("llamafactory-cli", "lmf")
     meets_early = True
     launching_modules = ("llamafactory.cli",)
@@ -169,7 +176,7 @@ class LlamaFactory(HuggingFace):
 
     @property
     def adapters(self) -> Setting | None:
-        """See HuggingFace."""
+        """See Training."""
         return self.get("finetuning_type")
 
     def uncounted(self, launch: Launch, script: Script) -> str:
@@ -334,7 +341,11 @@ class LlamaFactory(HuggingFace):
             self.rest_on()
             text = "'PosixPath' object has no attribute 'read'"  # executed with 0.9.5: it wants YAML
             raise PredictedError("json-never-read", "arguments", "AttributeError", text)
-        self._check_optimizers()
+        may_refuse = not _TOGETHER.isdisjoint(self.top)
+        if may_refuse:
+            from fp8check.rules.trainers import factory_arguments  # most files have none of these
+
+            factory_arguments.check_classes(self)
         unknown = [name for name in self.top if self._is_unknown(name, stack) and not self.uses_megatron]
         unknown += [name for name, setting in self.top.settings() if name not in self.known and _is_bare(name, setting)]
         allowed = environment.get("ALLOW_EXTRA_ARGS")
@@ -342,22 +353,14 @@ class LlamaFactory(HuggingFace):
             text = f"Some keys are not used by the HfArgumentParser: {listed(sorted(unknown))}"
             because = tuple(self.get(name) for name in unknown)
             raise PredictedError("unknown-training-key", "arguments", "ValueError", text, because)
+        if may_refuse:
+            factory_arguments.check_arguments(self, stack)
         fp8, bits = self.switched_on("fp8"), self.get("quantization_bit")
         if fp8 is not None and bits is not None and bits.value is not None:
             text = "FP8 training is not compatible with quantization. Please disable one of them."
             raise PredictedError("fp8-with-quantization", "arguments", "ValueError", text, (fp8, bits))
-
-    def _check_optimizers(self) -> None:
-        """Its own optimizers go neither together nor with adapters (hparams/finetuning_args.py of 0.9.3 to 0.9.5)."""
-        asked = [self.switched_on(name) for name in _OPTIMIZERS]
-        own = [setting for setting in asked if setting is not None]
-        how = self.get("finetuning_type")
-        text = "Cannot use GaLore, APOLLO or BAdam together." if len(own) > 1 else ""
-        if own and (how is None or how.value == "lora"):
-            text = "Cannot use LoRA with GaLore, APOLLO or BAdam together."
-        if text:
-            self.rest_on(*own)
-            raise PredictedError("settings-not-together", "arguments", "ValueError", text, (*own,))
+        if may_refuse:
+            factory_arguments.check_model(self)
 
     def _is_unknown(self, name: str, stack: Stack) -> bool:
         """Whether a key has to do with FP8, and this LLaMA-Factory does not know it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from fp8check.rules.releases import behaviors
 from fp8check.rules.releases.versions import at_least, parsed
 from fp8check.rules.settings.values import Origin, Section, Setting, Undecided, whole_number
@@ -78,6 +80,7 @@ class Training:
         rank_key, default_rank: its key for the rank of adapters, and what it takes without it.
         default_lora_dropout: the share of their input that adapters drop where the file does not say.
         targets_key: its key for the layers that get adapters.
+        all_linears: the entry that gives adapters to all Linear layers but the head.
         programs: the commands that pip installs for it.
         launching_modules: modules of it that start a launcher by themselves.
         parses_in_command: whether its command makes the arguments of the training before it starts the launcher.
@@ -130,6 +133,7 @@ class Training:
     default_rank: int | None = 16
     default_lora_dropout = 0.0
     targets_key = "lora_target_modules"
+    all_linears: tuple[str, object] = ("lora_target_modules", "all-linear")
     programs: tuple[str, ...] = ()
     launching_modules: tuple[str, ...] = ()
     parses_in_command = False
@@ -358,6 +362,11 @@ class Training:
         return self.on("use_peft")
 
     @property
+    def adapters(self) -> Setting | None:
+        """The setting that decides whether adapters are trained; None where there is none."""
+        return None
+
+    @property
     def lora_rank(self) -> int | None:
         """The adapters' rank; the trainer's default where the file does not say."""
         rank = self.value(self.rank_key, self.default_rank)
@@ -369,11 +378,23 @@ class Training:
         dropout = self.value("lora_dropout", self.default_lora_dropout)
         return isinstance(dropout, (int, float)) and dropout > 0
 
+    def own_command(self, launch: Launch) -> str | None:
+        """The command whose own script trains: "sft" of `trl sft`; None where somebody else's does."""
+        return None
+
+    def trainer_of(self, launch: Launch, script: Script) -> str | None:
+        """Which of its trainers trains ("sft", "dpo", ...); None where that is not known, or there is but one."""
+        return None
+
     def adapts(self, linear: str) -> bool:
         """Whether LoRA puts an adapter on the Linear layer of that name."""
         targets = self.value(self.targets_key, "all")
         if targets is None or targets in ("all", "all-linear"):
             return True
+        if isinstance(targets, str):
+            ends = re.fullmatch(r"\.\*\(?([\w|]+)\)?", targets)  # of patterns, those that name the end of whole names
+            if ends is not None:
+                return linear.endswith(tuple(ends[1].split("|")))
         listed = targets.split(",") if isinstance(targets, str) else targets if isinstance(targets, list) else []
         return linear.rpartition(".")[2] in [str(target).strip() for target in listed]
 

@@ -225,7 +225,7 @@ class Trl(HuggingFace):
             return launch.script == "trl.scripts.sft"
         by_command = launch.through == self.name and bool(launch.arguments)
         if by_command or _used(script):
-            return self._trainer_of(launch, script) == "sft"
+            return self.trainer_of(launch, script) == "sft"
         return any(name in self.top for name in _OF_SFT)
 
     def loss(self, stack: Stack) -> Loss | None:
@@ -241,7 +241,7 @@ class Trl(HuggingFace):
 
     def adds_bias_of_head(self, stack: Stack, launch: Launch, script: Script) -> Setting | None:
         """See Training: SFT with the loss chunked_nll of 1.4 to 1.14, and nearly all trainers from 1.15 on."""
-        trainer = self._trainer_of(launch, script)
+        trainer = self.trainer_of(launch, script)
         if trainer not in _WITH_FUSED_HEAD:
             return None
         if stack.does(behaviors.Trl.FUSES_HEAD):
@@ -255,7 +255,7 @@ class Trl(HuggingFace):
         by_default = stack.does(behaviors.Trl.CHUNKS_BY_DEFAULT)
         return Setting(CHUNKED, Origin(default=stack.name("trl"))) if by_default else None
 
-    def _trainer_of(self, launch: Launch, script: Script) -> str | None:
+    def trainer_of(self, launch: Launch, script: Script) -> str | None:
         """Its command, as "sft": that of the launch, or the class that the script makes; None for one of no command."""
         if launch.through == self.name and launch.arguments:
             return launch.arguments[0]
@@ -269,7 +269,7 @@ class Trl(HuggingFace):
 
     def padding_key(self, stack: Stack, launch: Launch, script: Script) -> str | None:
         """See Training: not every class of its arguments has it from the first on."""
-        trainer = self._trainer_of(launch, script)
+        trainer = self.trainer_of(launch, script)
         pads = (
             (trainer == "sft" and stack.does(behaviors.Trl.SFT_PADS))
             or (trainer == "reward" and stack.does(behaviors.Trl.REWARD_PADS))
@@ -352,10 +352,10 @@ class Trl(HuggingFace):
         Executed on two H200s with 1.16.0 (docs/evidence/data-parallel.jsonl dp-trl-ao). A model that the script loads
         goes to nn.DataParallel, which 1.16.0 refuses; so may one that is so small that a single GPU gets all of it.
         """
-        by_command = self._own_command(launch) is not None and stack.does(behaviors.Trl.SFT_LEAVES_LOADING)
+        by_command = self.own_command(launch) is not None and stack.does(behaviors.Trl.SFT_LEAVES_LOADING)
         loads = by_command or self.value(LOADER) == "trl"
         placed = self.value(PLACES) or "model_init_kwargs" in self.top
-        if placed or not loads or self._trainer_of(launch, script) != "sft":
+        if placed or not loads or self.trainer_of(launch, script) != "sft":
             return None
         return False if stack.does(behaviors.Trl.SPLITS_OVER_GPUS) else None
 
@@ -365,11 +365,11 @@ class Trl(HuggingFace):
         Executed on two H200s with 1.16.0 (docs/evidence/tries-h200.jsonl). A model that its SFTTrainer loads, or that
         is placed over the GPUs, is none.
         """
-        loads = self._own_command(launch) is not None or self.value(LOADER) == "trl"
+        loads = self.own_command(launch) is not None or self.value(LOADER) == "trl"
         placed = self.value(PLACES) or "model_init_kwargs" in self.top
         if placed or not stack.does(behaviors.Trl.REFUSES_DATA_PARALLEL):
             return
-        trainer = self._trainer_of(launch, script)
+        trainer = self.trainer_of(launch, script)
         if trainer is None or (trainer == "sft" and loads):
             return
         text = (
@@ -380,7 +380,7 @@ class Trl(HuggingFace):
 
     def checkpointing(self, stack: Stack) -> Setting | None:
         """TRL switches gradient checkpointing on by itself where the file does not say."""
-        if "gradient_checkpointing" in self.top:
+        if "gradient_checkpointing" in self.top or self._set_afterward("checkpointing", stack) is not None:
             return super().checkpointing(stack)
         by_default = stack.does(behaviors.Trl.CHECKPOINTS_BY_DEFAULT)
         return Setting(True, Origin(default=stack.name("trl"))) if by_default else None
@@ -504,12 +504,12 @@ class Trl(HuggingFace):
     def _check_unknown(self, launch: Launch, stack: Stack) -> None:
         """A key of the file, or a flag, that neither the command's script knows nor the launcher, which refuses it.
 
-        Executed with 0.24.0, 1.9.0 and 1.16.0: "unrecognized arguments: --max_seq_length".
+        Executed with 0.24.0, 1.9.0 and 1.16.0: "unrecognized arguments: --max_seq_length". One parser of all commands
+        takes a key of the file that any of them knows, and says nothing.
         """
-        classes = _CLASSES.get(launch.arguments[0])
-        if classes is None:
+        classes = self._classes_of(launch.arguments[0], stack)
+        if not classes:
             return
-        classes = classes if stack.does(behaviors.Trl.ASKS_FOR_DATA) else classes[:-1]  # they had no datasets
         flags = _unknown_flags(launch, classes, stack, "launch")
         if not self._hands_flags_on(launch, stack.version("trl")):
             return
@@ -521,11 +521,21 @@ class Trl(HuggingFace):
             if setting.origin.span is not None and setting.origin.span.file == self.path
         }
         known = {*LAUNCHER_FLAGS, "accelerate_config", "config", "env", "help"}
-        names = unknown(classes, known, {**written, **flags}, stack)
+        takers = classes
+        if stack.does(behaviors.Trl.PARSES_FOR_ALL):
+            there = [command for command in _CLASSES if command not in _HAS or _HAS[command](stack)]
+            takers = tuple({name: None for command in there for name in self._classes_of(command, stack)})
+        names = [*unknown(takers, known, written, stack), *unknown(classes, known, flags, stack)]
         if names:
             text = f"unrecognized arguments: --{names[0]}"
             because = tuple(written.get(name) or flags[name] for name in names)
             raise PredictedError("unknown-launcher-flag", "launch", "SystemExit", text, because, flag=names[0])
+
+    @staticmethod
+    def _classes_of(command: str, stack: Stack) -> tuple[str, ...]:
+        """What the script of a command parses; nothing where that is not known. Before, they had no datasets."""
+        classes = _CLASSES.get(command, ())
+        return classes if stack.does(behaviors.Trl.ASKS_FOR_DATA) else classes[:-1]
 
     def _check_module(self, launch: Launch, stack: Stack) -> None:
         """`-m trl.scripts.sft` passes over what it does not know, to 0.29; from 1.0 on it ends at a word, not at a key.
@@ -551,7 +561,7 @@ class Trl(HuggingFace):
         """
         if any(map(_is_open, _words_of(launch))):
             return
-        command = self._own_command(launch)
+        command = self.own_command(launch)
         if command is None:
             self._check_asked(launch, script)
             return
@@ -573,7 +583,6 @@ class Trl(HuggingFace):
             text = "`model` and `ref_model` cannot be the same object." if refers else text
             type_ = "ValueError" if refers else "AttributeError"
             raise PredictedError("trainer-without-model", "trainer", type_, text, because)
-        self._check_task(launch)
 
     def _check_asked(self, launch: Launch, script: Script) -> None:
         """A script that asks ModelConfig and ScriptArguments for what nothing has said: they have no default."""
@@ -584,42 +593,17 @@ class Trl(HuggingFace):
 
     def loads_by_its_command(self, launch: Launch) -> bool:
         """See Training."""
-        return self._own_command(launch) is not None
+        return self.own_command(launch) is not None
 
     def prepares_reference(self, launch: Launch, script: Script) -> bool:
         """See Training: DPOTrainer and KTOTrainer, which train no adapters, have one beside the model."""
         if self.uses_lora:
             return False
-        return self._own_command(launch) in ("dpo", "kto") or any(
+        return self.own_command(launch) in ("dpo", "kto") or any(
             call.name in ("DPOTrainer", "KTOTrainer") for call in script.constructs
         )
 
-    def _check_peft(self, stack: Stack) -> None:
-        """See HuggingFace. ModelConfig makes a text of a list of one name, which PEFT takes for a whole name.
-
-        trainer/model_config.py of 0.10.1 to 1.16.0; no layer is wrapped. Executed with 0.24.0.
-        """
-        targets = self.get("lora_target_modules") if self.adapters is not None and self.uses_lora else None
-        of_file = targets is not None and targets.origin.span is not None and targets.origin.span.file == self.path
-        names = targets.value if targets is not None and of_file and not targets.is_later else None
-        name = names[0] if isinstance(names, list) and len(names) == 1 else names
-        if isinstance(name, str) and name.isidentifier() and name != "lm_head":
-            text = f"Target modules {name} not found in the base model. Please check the target modules and try again."
-            raise PredictedError("adapters-find-nothing", "trainer", "ValueError", text, (targets,))
-        super()._check_peft(stack)
-
-    def _check_task(self, launch: Launch) -> None:
-        """`trl reward` with adapters for another task than its own: PEFT looks for what a causal model alone has.
-
-        ModelConfig.lora_task_type is CAUSAL_LM where nobody says (trainer/model_config.py). Executed with 1.16.0.
-        """
-        task = self.get("lora_task_type")
-        is_other = task is None or (not task.is_later and task.value != "SEQ_CLS")
-        if self.adapters is not None and self.uses_lora and is_other and self._own_command(launch) == "reward":
-            text = "'LlamaForSequenceClassification' object has no attribute 'prepare_inputs_for_generation'"
-            raise PredictedError("adapters-not-causal", "trainer", "AttributeError", text, (task, self.adapters))
-
-    def _own_command(self, launch: Launch) -> str | None:
+    def own_command(self, launch: Launch) -> str | None:
         """The command of which TRL's own script is started: that of `trl sft`, or of `-m trl.scripts.sft`."""
         if launch.through == self.name:
             command = launch.arguments[0] if launch.arguments else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.record import Record
 from fp8check.rules.settings.script import (
+    AFTERWARD,
     ARGUMENTS,
     PARSERS,
     PLACES,
@@ -86,6 +87,7 @@ def written(script: ScriptSource, modules: Sequence[ScriptSource], start: Start,
     itself = any(word in source.text for source in every for word in _READS_ITSELF)
     adapters = {**_adapters(every, options), **adapters_of(every)}
     loaded = {**_loaded(every), **_checkpointing(every)}
+    changed = _changed(every)
     line = script.command_line
     if parsed and line is not None and line.mapped is not None:
         return Written(
@@ -99,7 +101,7 @@ def written(script: ScriptSource, modules: Sequence[ScriptSource], start: Start,
         unknown = {} if parsed or file else _unknown(script, how)
         refused = _refused(script, words) if parsed and script.parsers and not modules else {}
         fixed = line.fixed if line is not None and parsed else None
-        return Written({**loaded, **refused}, {**adapters, **unknown, **fields}, parsed or file, fixed)
+        return Written({**loaded, **refused, **changed}, {**adapters, **unknown, **fields}, parsed or file, fixed)
     spread = any("**" in call.keywords for call in calls)
     names = dict.fromkeys(name for call in calls for name in call.keywords if name != "**")
     settings = {name: _one(name, [call.keywords.get(name) for call in calls], calls) for name in names}
@@ -108,6 +110,7 @@ def written(script: ScriptSource, modules: Sequence[ScriptSource], start: Start,
     settings = {**loaded, **settings}
     if asked is None or asked.is_later or asked.value is not True:  # to leave it off switches nothing off
         settings |= _checkpointing(every)
+    settings |= changed
     if not spread:
         return Written(settings, {**adapters, **fields})
     text = next(str(_text(call.keywords["**"])) for call in calls if "**" in call.keywords)
@@ -144,6 +147,21 @@ def _checkpointing(sources: Sequence[ScriptSource]) -> dict[str, Setting]:
     way = made.pop(REENTRANT, None)
     if way is not None and not way.is_later:
         made["gradient_checkpointing_kwargs"] = way._replace(value={"use_reentrant": way.value})
+    return made
+
+
+def _changed(sources: Sequence[ScriptSource]) -> dict[str, Setting]:
+    """What is set of the arguments once they are made; of checkpointing the trainer says by which name it counts."""
+    made: dict[str, Setting] = {}
+    for one in (change for source in sources for change in source.changed):
+        setting = _known(one.name, one.setting)
+        own = "checkpointing" in one.name
+        if one.perhaps and not (own and one.name.endswith("_kwargs")):
+            name = "gradient_checkpointing" if own else one.name
+            where = f"{one.setting.origin.describe()} may set {one.name} of {one.holder}"
+            made[name] = SettingLater(Later(str(_text(one.setting)), where, WRITTEN_OUT), one.setting.origin)
+        elif not one.perhaps:
+            made[f"{AFTERWARD}{one.name}" if own else one.name] = setting
     return made
 
 

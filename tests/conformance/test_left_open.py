@@ -42,6 +42,10 @@ NAMED = {
     "processes that a variable takes": "variable ACCELERATE_USE_CPU takes the processes to the CPU",
     "a word that is no command": "SFT",
     "a file behind -m": "-m train.py looks for a module py",
+    "what the shell has in BF16": "os.environ",
+    "arguments that are made in a try": "the arguments are made in several places",
+    "TrainingArguments.mixed_precision": "may turn FP8 on itself: mixed_precision",
+    "what is set under a condition": "may set gradient_checkpointing of args",
     "what the shell has in MP": "os.environ.get('MP')",
     "adapters whose layers are left to PEFT": "leaves target_modules to PEFT",
     "what a command prints": "what $(cat flags.txt) stands for",
@@ -61,6 +65,7 @@ def test_what_is_left_open_says_what_decides_it(case: Case) -> None:
     assert found is not None
     assert next(named for why, named in NAMED.items() if case["undecided"].startswith(why)) in found.what
     assert found.needs
-    if case["undecided"].endswith("PRECISION"):
-        told = left({**case, "command": f"PRECISION=bf16 {case['command']}"})
-        assert told is None, told.what
+    for name, value in (("PRECISION", "bf16"), ("BF16", "1")):
+        if case["undecided"].endswith(f" {name}"):
+            told = left({**case, "command": f"{name}={value} {case['command']}"})
+            assert told is None, told.what

@@ -50,7 +50,8 @@ def test_what_both_backends_convert(backend: str, model: dict[str, object], expe
         ("trl", "lora_target_modules", "all-linear", 3 * 14 + 1),
         ("trl", "lora_target_modules", "null", 3 * 14 + 1),
         ("trl", "lora_target_modules", "[q_proj, v_proj]", 3 * 4 + 10 + 1),
-        ("trl", "lora_target_modules", "'q_proj, v_proj'", 3 * 4 + 10 + 1),
+        ("trl", "lora_target_modules", "'.*(q_proj|v_proj)'", 3 * 4 + 10 + 1),
+        ("trl", "lora_target_modules", "'.*(q|v)_proj'", 14 + 1),  # what other patterns find is not counted
         ("trl", "lora_target_modules", "{q_proj: 1}", 14 + 1),
         ("llamafactory", "lora_target", "q_proj,v_proj", 3 * 4 + 10 + 1),
     ],

@@ -338,7 +338,10 @@ def test_axolotl_without_bf16_computes_in_float32_what_is_no_product_in_fp8() ->
     [
         ("bf16: true\n", None),
         ("bf16: true\noptimizer: adamw_torch\n", None),
-        ("bf16: true\nadapter: lora\nlora_r: 8\n", "what adapter makes of a step"),
+        (
+            "bf16: true\nadapter: lora\nlora_r: 8\nlora_alpha: 16\nlora_target_linear: true\n",
+            "what adapter makes of a step",
+        ),
         ("bf16: true\nplugins:\n- axolotl.integrations.liger.LigerPlugin\n", "what plugins makes of a step"),
         ("bf16: true\nattn_implementation: fp8\n", "what a step keeps with attn_implementation: fp8"),
         ("bf16: true\ngradient_checkpointing: offload\n", "what a step keeps with gradient_checkpointing: offload"),

@@ -16,6 +16,7 @@ from fp8check.rules.releases.behaviors import (
     Accelerate,
     Axolotl,
     LlamaFactory,
+    Peft,
     Torch,
     TransformerEngine,
     Transformers,
@@ -69,6 +70,7 @@ def row(behavior: Behavior, run: Mapping[str, object], shows: str = "", /, **hap
 
 
 _WHOLE = "output_dir: out\nbf16: false\ngradient_checkpointing: false\npacking: true\n"
+_ROWS_OF = "model_name_or_path: org/model\ndataset_name: org/rows\n"
 _GIVEN = "--model_name_or_path org/model --dataset_name org/rows"
 _LACKS = {**TRL, "training": "output_dir: out\nbf16: false\n"}
 _NOT_EXECUTED = (
@@ -88,6 +90,39 @@ trainer = Trainer(model="m", args=TrainingArguments("out", eval_strategy="steps"
 trainer.train()
 """
 ROWS = [
+    row(
+        LlamaFactory.PACKS_BEFORE_4_53,
+        {
+            "trainer": "llamafactory",
+            "training": "stage: sft\nfinetuning_type: full\nbf16: true\nneat_packing: true\n",
+            "launch": "python train.py",
+            "stack": {**BASE, "transformers": "4.57.1"},
+        },
+        v0_9_3="bf16 NO none",
+        v0_9_4="ValueError (arguments)",
+        v0_9_5="bf16 NO none",
+    ),
+    row(
+        Peft.NAMES_NO_MATCH,
+        {**TRL, "training": "output_dir: out\nuse_peft: true\nlora_target_modules: [q_proj]\n", "stack": BASE},
+        v0_20_0="ValueError (trainer)",
+        v0_21_0="NoMatchingPeftModuleError (trainer)",
+    ),
+    Row(
+        Trl.PARSES_FOR_ALL,
+        {**TRL, "launch": "trl sft --config train.yaml", "training": f"{_WHOLE}{_ROWS_OF}num_generations: 4\n"},
+        {"0.28.0": f"no TE all {DEFAULT}", "0.29.0": "SystemExit (launch)"},
+    ),
+    Row(
+        Trl.REFUSES_ADAPTED_HEAD,
+        {
+            **TRL,
+            "launch": "trl sft --config train.yaml",
+            "training": f"{_WHOLE}{_ROWS_OF}use_peft: true\nlora_target_modules: [q_proj, lm_head]\n",
+            "variables": {},
+        },
+        {"1.14.0": "no NO none", "1.15.0": "ValueError (trainer)"},
+    ),
     row(
         LlamaFactory.DEQUANTIZES,
         {

@@ -261,10 +261,10 @@ def test_axolotl_itself_refuses_the_gather_without_fsdp2() -> None:
     [
         ("", "MULTI_GPU", None, None),
         ("fsdp_version: 2\n", "MULTI_GPU", None, None),
-        ("fsdp_config: {fsdp_version: 2}\n", "FSDP", 2, None),
-        ("fsdp_config: {version: 2, cpu_ram_efficient_loading: false}\n", "FSDP", 2, None),
-        ("fsdp_version: 2\nfsdp_config: {reshard_after_forward: true}\n", "FSDP", 2, None),
-        ("fsdp: [full_shard]\nfsdp_config: {use_orig_params: true}\n", "FSDP", 1, None),
+        ("fsdp_config: {fsdp_version: 2}\n", "FSDP", 2, "false"),
+        ("fsdp_config: {version: 2, cpu_ram_efficient_loading: false}\n", "FSDP", 2, "false"),
+        ("fsdp_version: 2\nfsdp_config: {reshard_after_forward: true}\n", "FSDP", 2, "false"),
+        ("fsdp: [full_shard]\nfsdp_config: {use_orig_params: true}\n", "FSDP", 1, "false"),
         ("fsdp_version: 2\nfsdp_config: {cpu_ram_efficient_loading: true}\n", "FSDP", 2, "true"),
     ],
 )
@@ -342,7 +342,10 @@ def test_llamafactory_0_9_5_reads_no_json(file: str, release: str | None, error:
     [
         ("bf16: false\n", "no TE all HYBRID 1024 max"),
         ("fp16: true\n", "ValueError (step)"),
-        ("fp16: true\nadapter: lora\n", "fp16 TE all HYBRID 1024 max"),
+        (
+            "fp16: true\nadapter: lora\nlora_r: 16\nlora_alpha: 16\nlora_target_linear: true\n",
+            "fp16 TE all HYBRID 1024 max",
+        ),
     ],
 )
 def test_axolotl_s_own_precision_goes_before_the_launcher_s(text: str, expected: str) -> None:

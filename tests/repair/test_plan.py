@@ -724,3 +724,62 @@ def test_fsdp_of_a_file_that_trl_brings_along_is_kept() -> None:
     command = "trl sft --model_name_or_path a/b --dataset_name c --output_dir out --num_processes 8"
     found = planned(request_of({}, f"{command} --accelerate_config fsdp2 --bf16 True", stack=TRL_1_9, gpus=8), "fp8")
     assert found.plans[0].reports[0].outcome.distributed_type == "FSDP"
+
+
+@pytest.mark.parametrize("goal", ["fp8", "bf16"])
+def test_what_a_script_does_that_cannot_be_read_is_said_at_once(goal: Goal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("fp8check.rules.repair.search.Search.judged")  # no change would make it seen
+    launch = "accelerate launch --config_file other.yaml --mixed_precision fp8 train.py"
+    part = RunRequest((read("accel.yaml", SINGLE.encode()),), facts_of({}), launch, None, follow=False)
+    found = planned(part, goal)
+    assert not found.reached
+    assert found.is_whole
+    assert [line.partition(" (")[0] for line in found.why_not] == [
+        "not known: what other.yaml says",
+        "not known: train.py: no such file",
+    ]
+    assert (found.neither == "whole") == (goal == "fp8")
+
+
+@pytest.mark.parametrize(
+    ("entry", "step"),
+    [
+        ("lora_target_modules: q_proj, v_proj", "[q_proj, v_proj]"),
+        ("lora_target_modules: [q_proj]", ".*q_proj"),
+        ("lora_target_modules: [c_attn]", "all-linear"),
+        ("lora_target_modules: []", "all-linear"),
+        ("lora_target_modules: [q_proj, v_proj, lm_head]", "[q_proj, v_proj]"),
+        ("lora_target_modules: [lm_head, o_proj]", ".*o_proj"),
+        ("lora_r: 0", "lora_r: 16"),
+        ("gradient_accumulation_steps: 0", ""),
+    ],
+)
+def test_adapters_that_find_no_layer_get_some(entry: str, step: str) -> None:
+    training = (
+        "model_name_or_path: Qwen/Qwen2.5-7B\ndataset_name: d\noutput_dir: out\nbf16: false\nuse_peft: true\n"
+        f"max_length: 2048\npacking: true\ngradient_checkpointing: false\n{entry}\n"
+    )
+    files = {"train.yaml": training, "accel.yaml": SINGLE.replace("TE", "AO")}
+    launch = "trl sft --config train.yaml --accelerate_config accel.yaml"
+    found = planned(request_of(files, launch, trainer="trl", stack={**TODAY, "trl": "1.16.0", "peft": "0.21.2"}))
+    assert found.reached, found.why_not
+    key = entry.partition(":")[0]
+    assert any(one.endswith(step) for one in steps(found) if key in one), steps(found)
+
+
+def test_a_flag_for_adapters_gets_a_pattern() -> None:
+    training = "model_name_or_path: Qwen/Qwen2.5-7B\ndataset_name: d\noutput_dir: out\nbf16: false\nuse_peft: true\n"
+    files = {"train.yaml": training, "accel.yaml": SINGLE.replace("TE", "AO")}
+    launch = "trl sft --config train.yaml --accelerate_config accel.yaml --lora_target_modules q_proj,v_proj"
+    found = planned(request_of(files, launch, trainer="trl", stack={**TODAY, "trl": "1.16.0", "peft": "0.21.2"}))
+    assert found.plans[0].launch is not None
+    assert found.plans[0].launch.endswith("--lora_target_modules '.*(q_proj|v_proj)'")
+
+
+def test_what_is_to_evaluate_in_llamafactory_gets_a_share_of_the_data() -> None:
+    training = (
+        "model_name_or_path: Qwen/Qwen2.5-7B\nstage: sft\ndo_train: true\nfinetuning_type: full\ndataset: d\n"
+        "cutoff_len: 2048\noutput_dir: out\nbf16: true\neval_strategy: steps\n"
+    )
+    found = planned(request_of({"train.yaml": training}, "llamafactory-cli train train.yaml", stack=FACTORY), "bf16")
+    assert any(one.endswith("val_size: 0.1") for one in steps(found)), steps(found)

@@ -38,7 +38,7 @@ USAGE = 2
 @pytest.fixture
 def time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is compared are plans, not how far each came before its time was up on a machine that others use as well."""
-    for module in ("rules.checking.planning", "service.checking"):
+    for module in ("rules.checking.planning", "service.check_service"):
         monkeypatch.setattr(f"fp8check.{module}.SECONDS", 10 * SECONDS)
 
 

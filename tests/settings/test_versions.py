@@ -13,6 +13,7 @@ from tests.tools.version_bounds import BEHAVIORS
 
 PACKAGES = {
     "Torch": "torch",
+    "Peft": "peft",
     "Accelerate": "accelerate",
     "Transformers": "transformers",
     "LlamaFactory": "llamafactory",

@@ -93,11 +93,27 @@ def test_words_that_the_parser_of_a_script_does_not_take(launch: str, expected: 
     assert seen(outcome_of(case)) == expected
 
 
+NO_MATCH = "NoMatchingPeftModuleError (trainer)"
+
+
 @pytest.mark.parametrize(
     ("more", "launch", "stack", "expected"),
     [
-        ("use_peft: true\nlora_target_modules: [q_proj]\n", "trl sft", STACK, "ValueError (trainer)"),
-        ("use_peft: true\nlora_target_modules: q_proj\n", "trl sft", STACK, "ValueError (trainer)"),
+        ("use_peft: true\nlora_target_modules: [q_proj]\n", "trl sft", STACK, NO_MATCH),
+        ("use_peft: true\nlora_target_modules: q_proj\n", "trl sft", STACK, NO_MATCH),
+        ("use_peft: true\nlora_target_modules: 'q_proj, v_proj'\n", "trl sft", STACK, NO_MATCH),
+        ("use_peft: true\nlora_target_modules: ['q_proj,v_proj']\n", "trl sft", STACK, NO_MATCH),
+        ("use_peft: true\nlora_target_modules: []\n", "trl sft", STACK, NO_MATCH),
+        ("use_peft: true\nlora_target_modules: ${TARGETS}\n", "trl sft", STACK, GOOD),
+        ("use_peft: true\nlora_target_modules: '.*(q|v)_proj'\n", "trl sft", STACK, GOOD),
+        ("use_peft: true\nlora_task_type: causal_lm\n", "trl sft", STACK, "ValueError (trainer)"),
+        ("use_peft: true\nlora_r: 0\n", "trl sft", STACK, "ValueError (trainer)"),
+        ("use_peft: true\nlora_target_modules: [q_proj, lm_head]\n", "trl dpo", STACK, "ValueError (trainer)"),
+        ("gradient_accumulation_steps: 0\n", "trl sft", STACK, "ZeroDivisionError (step)"),
+        ("gradient_accumulation_steps: ${STEPS}\n", "trl sft", STACK, GOOD),
+        ("accelerator_config: {mixed_precision: fp8}\n", "trl sft", STACK, "TypeError (arguments)"),
+        ("load_in_4bit: true\n", "trl sft", STACK, "ImportError (trainer)"),
+        ("optim: galore_adamw\n", "trl sft", STACK, GOOD),
         ("use_peft: true\nlora_target_modules: [q_proj, v_proj]\n", "trl sft", STACK, GOOD),
         ("use_peft: true\nlora_target_modules: all-linear\n", "trl sft", STACK, GOOD),
         ("lora_target_modules: [q_proj]\n", "trl sft", STACK, GOOD),

@@ -54,7 +54,20 @@ class Answer(NamedTuple):
 
 
 # Of what no stack has any, and the model or the trainer may be told to use it.
-BESIDE = ("flash_attn", "flash_attn_3", "kernels", "liger_kernel", "sageattention", "unsloth", "xformers")
+BESIDE = (
+    *("flash_attn", "flash_attn_3", "kernels", "liger_kernel", "sageattention", "unsloth", "xformers", "galore_torch"),
+    *(
+        "apollo_torch",
+        "badam",
+        "adam_mini",
+        "lomo_optim",
+        "grokadamw",
+        "schedulefree",
+        "torch_optimi",
+        "torchdistx",
+        "apex",
+    ),
+)
 
 
 def facts_of(case: Case, home: str) -> Facts:

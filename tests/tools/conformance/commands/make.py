@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.tools.conformance import stacks
 from tests.tools.conformance.commands import (
+    eighth_tries,
     fifth_tries,
     first_tries,
     fourth_tries,
@@ -66,6 +67,7 @@ def everything() -> list[Case]:
         *_tries("fifth", fifth_tries),
         *_tries("sixth", sixth_tries),
         *_tries("seventh", seventh_tries),
+        *_tries("eighth", eighth_tries),
         *_tries("strategy", strategies),
     ]
 

@@ -39,8 +39,10 @@ def read(path: Path) -> list[Case]:
     """The cases with their files whole."""
     found: dict[str, Case] = {}
     for case in cases.read(path):
-        files = {name: _content(text, found) for name, text in case.get("files", {}).items()}
-        found[case["id"]] = {**UNSAID, **case, "files": files}
+        files: dict[str, Any] = {}
+        found[case["id"]] = {**UNSAID, **case, "files": files}  # a file may have the content of another one of its case
+        for name, text in case.get("files", {}).items():
+            files[name] = _content(text, found)
     return list(found.values())
 
 

@@ -138,7 +138,7 @@ def dealt() -> Iterator[tuple[str, Try]]:
         for kind, count in counts.items():
             for number in range(count):
                 name = f"{deal}{kind}-{number:02}"
-                yield name, _MAKERS[kind](Random(f"seventh/{name}"))  # noqa: S311
+                yield name, MAKERS[kind](Random(f"seventh/{name}"))  # noqa: S311
     yield from _asked()
 
 
@@ -889,7 +889,7 @@ def _shell(chance: Random) -> Try:
     return Try(chance.choice(_STARTS), files, chance.choice((NEW, NEW, OLD)))
 
 
-_MAKERS = {
+MAKERS = {
     "loop": _loop,
     "parser": _parser,
     "sft": _sft,

@@ -323,7 +323,7 @@ def everything() -> Iterator[tuple[str, Try]]:
         for number in range(count):
             name = f"{kind}-{number:02}"
             if name not in LEFT_OUT:
-                yield name, _MAKERS[kind](Random(f"sixth/{name}"))  # noqa: S311
+                yield name, MAKERS[kind](Random(f"sixth/{name}"))  # noqa: S311
 
 
 def _merged(
@@ -437,7 +437,7 @@ def _axolotl(chance: Random) -> Try:
     return made._replace(files={**made.files, "a.yaml": _file(chance)})
 
 
-_MAKERS = {"own": _own, "trainer": _trainer, "trl": _trl, "factory": _factory, "axolotl": _axolotl}
+MAKERS = {"own": _own, "trainer": _trainer, "trl": _trl, "factory": _factory, "axolotl": _axolotl}
 
 
 def undecided(name: str) -> str | None:
