@@ -312,11 +312,7 @@ class HuggingFace(Training):
         if fp16.value and bf16.value:
             text = "At most one of fp16 and bf16 can be True, but not both"
             raise PredictedError("fp16-and-bf16", "arguments", "ValueError", text, (fp16, bf16))
-        if self.deepspeed is not None and stack.has("deepspeed") is False:
-            # integrations/deepspeed.py HfDeepSpeedConfig.__init__: dep_version_check("deepspeed"), 4.57.1 and 5.23.0
-            text = "The 'deepspeed>=0.9.3' distribution was not found and is required by this application."
-            because = (self.deepspeed,)
-            raise PredictedError("trainer-without-deepspeed", "arguments", "PackageNotFoundError", text, because)
+        self._check_deepspeed_is_there(stack)
         before = environment.get("ACCELERATE_MIXED_PRECISION")
         flag = self.precision_flag(stack)
         if flag is not None and before is not None and before.value == "fp8":
@@ -326,6 +322,13 @@ class HuggingFace(Training):
             return HandedOver(with_precision(environment, decided))
         argument = decided.over(before) if decided is not before else decided
         return HandedOver(environment, AcceleratorArguments(argument))
+
+    def _check_deepspeed_is_there(self, stack: Stack) -> None:
+        """HfDeepSpeedConfig asks for its release (integrations/deepspeed.py dep_version_check, 4.57.1 and 5.23.0)."""
+        if self.deepspeed is not None and stack.has("deepspeed") is False:
+            text = "The 'deepspeed>=0.9.3' distribution was not found and is required by this application."
+            because = (self.deepspeed,)
+            raise PredictedError("trainer-without-deepspeed", "arguments", "PackageNotFoundError", text, because)
 
     def distribute(self, stack: Stack, started: Started) -> Started:
         """`fsdp` and `deepspeed` of TrainingArguments count on top of the launcher's.

@@ -468,6 +468,7 @@ class Trl(HuggingFace):
             text = f"trl: error: unrecognized arguments: --{', --'.join(others)}"
             raise PredictedError("command-refuses-flag", "launch", "SystemExit", text)
         self._check_values()  # its command makes the arguments of the training before it starts the launcher
+        self._check_deepspeed_is_there(stack)
         self._check_config(launch, stack)
         self._check_unknown(launch, stack)
         command = launch.arguments[0]

@@ -1,4 +1,4 @@
-"""Commands that chance dealt, executed on two H200s: what is said of them holds there."""
+"""Commands that chance dealt, executed on H200s: what is said of them holds there."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ KNOWN = {
     "seventh-again-parser-18": "Transformer Engine on the CPU: FP310 says that no GPU is used",
     "seventh-again-sft-19": _SMALL,
     "seventh-again-sft-39": _SMALL,
+    "eighth-asked-optim-adamw_torch_4bit": "the optimizer of four bits of torchao 0.17, which torch 2.11 ends",
 }
 
 
@@ -34,5 +35,5 @@ def test_what_is_said_is_what_was_seen(seen: dict[str, object]) -> None:
 
 def test_it_is_of_most_that_something_is_said() -> None:
     left = [seen["id"] for seen in RECORDED if says(CASES[str(seen["id"])], seen["packages"], compare) is None]
-    assert len(RECORDED) > 250
-    assert len(left) <= 5
+    assert len(RECORDED) > 500
+    assert len(left) <= 21

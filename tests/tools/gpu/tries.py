@@ -1,10 +1,10 @@
 """The commands that chance dealt, executed on real GPUs with the packages that are there, and compared.
 
-    python -m tests.tools.gpu.tries run FILE --kinds loop parser sft [--jobs 12] [--seconds 500] [--overlay FOLDER]
+    python -m tests.tools.gpu.tries run FILE --kinds loop parser sft [--of eighth] [--jobs 12] [--seconds 500]
     python -m tests.tools.gpu.tries compare FILE
 
-`run` writes a line for each command of seventh_tries.py that the machine has GPUs for: the packages, whether it ended well,
-and the exception that ended it. Each runs in a network of its own, so that ports are its own. `compare` holds what fp8check
+`run` writes a line for each command of seventh_tries.py, or eighth_tries.py, that the machine has GPUs for and that needs
+none but the packages of TRL: the packages, whether it ended well, and the exception that ended it. Each runs in a network of its own, so that ports are its own. `compare` holds what fp8check
 says of the same files, with those packages, against them.
 """
 
@@ -52,6 +52,7 @@ def main() -> int:
     options.add_argument("what", choices=["run", "compare"])
     options.add_argument("file", type=Path)
     options.add_argument("--kinds", nargs="*", default=["loop", "parser", "sft"])
+    options.add_argument("--of", default="seventh", choices=["seventh", "eighth"])
     options.add_argument("--jobs", type=int, default=8)
     options.add_argument("--seconds", type=float, default=500)
     options.add_argument("--overlay", default="", help="a folder for the path of imports")
@@ -79,7 +80,7 @@ def _run(given: argparse.Namespace) -> int:
         path = shared / "data" / name / "train.jsonl"
         path.parent.mkdir(parents=True)
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    chosen = [case for case in make.dealt() if _is_wanted(case, given.kinds, gpus)]
+    chosen = [case for case in make.dealt() if _is_wanted(case, given.of, given.kinds, gpus)]
     packages = {name: _version(known) for name, known in PACKAGES.items()}
     began, lock, done = time.monotonic(), Lock(), [0]
 
@@ -102,9 +103,11 @@ def _run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _is_wanted(case: Case, kinds: list[str], gpus: int) -> bool:
+def _is_wanted(case: Case, of: str, kinds: list[str], gpus: int) -> bool:
     words = str(case["id"]).split("-")
-    if words[0] != "seventh" or len(case["gpus"]) > gpus:
+    if words[0] != of or len(case["gpus"]) > gpus or not {"llamafactory", "axolotl"}.isdisjoint(case["stack"]):
+        return False
+    if words[1] == "asked" and words[-1] == "old":  # the same once more: there is one stack
         return False
     return (words[2] if words[1] == "again" else words[1]) in kinds
 

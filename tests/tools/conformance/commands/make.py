@@ -975,8 +975,9 @@ def _first_tries() -> Iterator[Case]:
 
 
 def dealt() -> list[Case]:
-    """The cases of seventh_tries.py, those among them that are not recorded."""
-    return list(_tries("seventh", seventh_tries, seventh_tries.dealt()))
+    """The cases of seventh_tries.py and eighth_tries.py, with those among them that are not recorded."""
+    made = (("seventh", seventh_tries), ("eighth", eighth_tries))
+    return [case for which, tries in made for case in _tries(which, tries, tries.dealt())]
 
 
 def _tries(which: str, made: ModuleType, tries: Iterator[tuple[str, Try]] | None = None) -> Iterator[Case]:
