@@ -12,6 +12,8 @@ from fp8check.rules.checking.examining import examine
 from fp8check.rules.checking.runs import assemble
 from fp8check.rules.facts import Facts
 from fp8check.rules.outcome import predict
+from fp8check.rules.releases.stack import Stack
+from fp8check.rules.settings.values import Undecided
 from fp8check.rules.trainers.commands import parse
 from fp8check.rules.trainers.detect import read
 
@@ -307,3 +309,100 @@ def test_of_the_keywords_of_one_mapping_the_one_that_is_gone_is_named(tmp_path: 
     facts = Facts(packages={**(FACTS.packages or {}), "transformers": "5.0.0"}, variables={}, gpus=FACTS.gpus)
     (report,) = check(str(script), facts=facts, launch=f"python {script}").reports
     assert [one.message for one in report.findings if one.rule == "FP338"] == ["TrainingArguments refuses no_cuda"]
+
+
+_MADE = f"{HF}args = TrainingArguments('out')\n"
+_PARSED = f"{HF}args, = HfArgumentParser((TrainingArguments,)).parse_args_into_dataclasses()\n"
+_TRAINED = "\nTrainer(model=m, args=args).train()\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "older", "newer"),
+    [
+        (f"{_MADE}args.gradient_checkpointing = True", "True", "None"),
+        (f"{_MADE}args.activation_checkpointing = True", "None", "True"),
+        (f"{_MADE}setattr(args, 'gradient_checkpointing', True)", "True", "None"),
+        (f"{_MADE}args = replace(args, gradient_checkpointing=True)", "True", "None"),
+        (f"{_PARSED}args.gradient_checkpointing = True", "True", "None"),
+        (
+            f"{HF}args = TrainingArguments('out', gradient_checkpointing=True)\nargs.gradient_checkpointing = False",
+            "None",
+            "True",
+        ),
+        (f"{_MADE}other.gradient_checkpointing = True", "None", "None"),
+        (f"{_MADE}if x:\n    args.gradient_checkpointing = True", "undecided", "undecided"),
+        (f"{_MADE}args.gradient_checkpointing = asked()", "undecided", "None"),
+        (f"{_MADE}if True:\n    args.gradient_checkpointing = True", "True", "None"),
+    ],
+)
+def test_what_is_set_once_the_arguments_are_made_counts_where_the_release_looks_again(
+    script: str, older: str, newer: str
+) -> None:
+    made = run(script + _TRAINED)
+    assert [_checkpoints(made, release) for release in ("4.57.1", "5.23.0")] == [older, newer]
+
+
+def _checkpoints(made: Assembled, release: str) -> str:
+    packages = {**(FACTS.packages or {}), "transformers": release}
+    outcome = predict(made.run._replace(facts=FACTS._replace(packages=packages)))
+    try:
+        found = outcome.effective.checkpointing
+    except Undecided:
+        return "undecided"
+    return str(None if found is None else found.value)
+
+
+@pytest.mark.parametrize(
+    ("script", "reentrant"),
+    [
+        ("args.gradient_checkpointing_kwargs = {'use_reentrant': False}", False),
+        ("args.gradient_checkpointing_kwargs = dict(use_reentrant=False)", False),
+        ("args.bf16 = True", True),
+    ],
+)
+def test_the_way_of_checkpointing_may_be_set_afterward_too(script: str, reentrant: bool) -> None:
+    made = run(f"{HF}args = TrainingArguments('out', gradient_checkpointing=True)\n{script}{_TRAINED}")
+    packages = {**(FACTS.packages or {}), "transformers": "4.57.1"}
+    stack = Stack(FACTS._replace(packages=packages))
+    assert made.run.training.reentrant(stack) is reentrant
+
+
+@pytest.mark.parametrize(
+    ("after", "precision"),
+    [("args.bf16 = True", "fp8"), ("args = dataclasses.replace(args, bf16=True)", "bf16"), ("", "fp8")],
+)
+def test_a_precision_counts_where_the_arguments_are_made_anew(after: str, precision: str) -> None:
+    outcome = predict(run(f"{_MADE}{after}{_TRAINED}").run)
+    assert outcome.mixed_precision is not None
+    assert outcome.mixed_precision.value == precision
+
+
+@pytest.mark.parametrize(
+    ("script", "error"),
+    [
+        ("m = torch.compile(m)\nTrainer(model=m, args=args).train()", "batch-without-columns"),
+        ("m = torch.compile(m)\nTrainer(m, args).train()", "batch-without-columns"),
+        ("m = torch.compile(m)\nTrainer(model=other, args=args).train()", None),
+        ("n = torch.compile(m)\nTrainer(model=m, args=args).train()", None),
+        ("m = torch.compile(m)\nm = load()\nTrainer(model=m, args=args).train()", None),
+    ],
+)
+def test_a_compiled_model_leaves_no_column_of_a_batch(script: str, error: str | None) -> None:
+    outcome = predict(run(f"import torch\n{_MADE}{script}\n").run)
+    assert (None if outcome.error is None else outcome.error.code) == error
+
+
+@pytest.mark.parametrize("kept", ["remove_unused_columns=False", "label_names=['labels']"])
+def test_columns_stay_where_the_arguments_say_so(kept: str) -> None:
+    script = f"import torch\n{HF}args = TrainingArguments('out', {kept})\nm = torch.compile(m)\nTrainer(model=m, args=args).train()\n"
+    assert predict(run(script).run).error is None
+
+
+def test_a_variable_is_set_where_the_launcher_has_set_none() -> None:
+    script = "import os\nos.environ.setdefault('ACCELERATE_FP8_BACKEND', 'AO')\n"
+    script += "os.environ.setdefault('ACCELERATE_FP8_FORMAT', 'E4M3')\n" + _MADE + _TRAINED
+    started = predict(run(script).run).environment
+    assert started["ACCELERATE_FP8_BACKEND"].value == "TE"
+    made = run(script).run
+    alone = predict(made._replace(launch=parse("python train.py"))).environment
+    assert (alone["ACCELERATE_FP8_BACKEND"].value, alone["ACCELERATE_FP8_FORMAT"].value) == ("AO", "E4M3")
