@@ -48,7 +48,9 @@ def check(run: Run, stack: Stack) -> None:
     if training.name == "trl":
         _check_task(training, stage)
     written = training.get(training.targets_key)
-    is_known = written is None or not written.is_later
+    # Adapters that are trained on bring their layers, rank and scale along.
+    goes_on = any(training.get(name) is not None for name in ("adapter_name_or_path", "lora_model_dir"))
+    is_known = not goes_on and (written is None or not written.is_later)
     if is_known:
         text = _found_nothing(run, _targets(run, written))
         if text:
@@ -57,7 +59,8 @@ def check(run: Run, stack: Stack) -> None:
             because = (written or training.adapters,)
             raise PredictedError("adapters-find-nothing", stage, type_, text, because, flag=training.targets_key)
     _check_torchao(run, stack)
-    _check_scale(training, stage)
+    if not goes_on:
+        _check_scale(training, stage)
     if training.name == "trl":
         _check_reward(run)
         if is_known and stack.does(behaviors.Trl.REFUSES_ADAPTED_HEAD):
@@ -92,7 +95,7 @@ def _check_scale(training: Training, stage: Stage) -> None:
         text = f"`r` should be a positive integer value but the value passed is {rank}"
         because = (written or training.adapters,)
         raise PredictedError("rank-not-positive", stage, "ValueError", text, because, flag=training.rank_key)
-    if training.name != "axolotl" or rank is None or training.get("lora_model_dir") is not None:
+    if training.name != "axolotl" or rank is None:
         return
     alpha = training.get("lora_alpha")
     if alpha is None or (not alpha.is_later and alpha.value is None):
@@ -136,8 +139,15 @@ def _targets(run: Run, written: Setting | None) -> _Targets:
     if not isinstance(value, list):
         return None if value is None else str(value)
     names = [str(name) for name in value]
-    by_config = training.name == "trl" and written is not None and not written.origin.code
-    return names[0] if by_config and len(names) == 1 else names  # ModelConfig makes a text of one
+    return names[0] if len(names) == 1 and _is_of_config(training, written) else names
+
+
+def _is_of_config(training: Training, written: Setting | None) -> bool:
+    """Whether ModelConfig gets it, which makes a text of one name: of the file, or a flag, and not of a script."""
+    if training.name != "trl" or written is None:
+        return False
+    span = written.origin.span
+    return written.origin.flag is not None or (span is not None and span.file == training.path)
 
 
 def _words(arguments: Collection[str], key: str) -> list[str]:

@@ -406,3 +406,23 @@ def test_a_variable_is_set_where_the_launcher_has_set_none() -> None:
     made = run(script).run
     alone = predict(made._replace(launch=parse("python train.py"))).environment
     assert (alone["ACCELERATE_FP8_BACKEND"].value, alone["ACCELERATE_FP8_FORMAT"].value) == ("AO", "E4M3")
+
+
+@pytest.mark.parametrize(
+    ("targets", "finds_none"),
+    [
+        ("['q_proj']", False),
+        ("'q_proj'", True),
+        ("'q_proj,v_proj'", True),
+        ("'.*q_proj'", False),
+        ("'all-linear'", False),
+        ("names", False),
+        ("None", False),
+        ("[]", True),
+    ],
+)
+def test_layers_that_a_script_gives_adapters(targets: str, finds_none: bool) -> None:
+    script = f"{TRL}from peft import LoraConfig\npeft = LoraConfig(r=16, target_modules={targets})\n"
+    script += "args = SFTConfig('out')\nSFTTrainer(model='m', args=args, peft_config=peft).train()\n"
+    found = predict(run(script).run).error
+    assert (found is not None and found.code == "adapters-find-nothing") is finds_none
