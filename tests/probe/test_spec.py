@@ -48,7 +48,7 @@ def test_emulated_widths_leave_the_same_remainder(hidden: int, inner: int) -> No
 
 def test_lora_and_checkpointing() -> None:
     training = (
-        TRAINING + "use_peft: true\nlora_r: 16\nlora_target_modules: q_proj,v_proj\ngradient_checkpointing: true\n"
+        TRAINING + "use_peft: true\nlora_r: 16\nlora_target_modules: [q_proj, v_proj]\ngradient_checkpointing: true\n"
     )
     spec, _ = spec_of(training=training)
     assert spec["lora"] == {"rank": 16, "targets": ["q_proj", "v_proj"]}
