@@ -218,7 +218,8 @@ class FileTree:
             raise Unfixable("the value comes from somewhere else through an alias")
         if id(parsed) in self.aliased or parsed.origin != parsed.start:
             raise Unfixable("the value has an anchor or a tag")
-        if parsed.kind == "map" and parsed.style == "block" and isinstance(value, dict):
+        is_list = parsed.kind == "list" and not isinstance(value, dict)
+        if parsed.style == "block" and (is_list or (parsed.kind == "map" and isinstance(value, dict))):
             return self._replace_block(key, value)
         if parsed.style in ("literal", "folded") or (parsed.kind != "scalar" and parsed.style == "block"):
             raise Unfixable("the value stands on lines of its own")
@@ -235,8 +236,8 @@ class FileTree:
             return self._edit(colon + 1, colon + 1, f" {text}")
         return self._edit(parsed.start, parsed.end, text)
 
-    def _replace_block(self, key: _Place, value: dict[str, object]) -> TextEdit:
-        """Another map in the place of one that stands on lines of its own, with no comment between these."""
+    def _replace_block(self, key: _Place, value: object) -> TextEdit:
+        """Another map or list in the place of one that stands on lines of its own, with no comment between these."""
         start = key.parsed.end
         end = _last(key.value, key.parsed) if _is_key(key) else start
         indent = self.text[self._line_start(key.parsed.start) : key.parsed.start]
@@ -245,6 +246,12 @@ class FileTree:
         for parsed in _below(key.value):
             if id(parsed) in self.aliased:
                 raise Unfixable(f"others use the anchor &{parsed.anchor} in it")
+        items = value if isinstance(value, list) else []
+        if items and not any(isinstance(item, (dict, list, tuple)) for item in items):
+            first = key.value.items[0].start
+            dash = self.newline + self.text[self._line_start(first) : first]
+            scalars = (rendering.scalar(item, self.document.loader) for item in items)
+            return self._edit(start, end, ":" + "".join(f"{dash}{item}" for item in scalars))
         text = rendering.block("k", value, self.document.loader, indent, self.newline)
         return self._edit(start, end, text[len(indent) + 1 :])
 

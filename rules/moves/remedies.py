@@ -136,7 +136,7 @@ _BY_CODE: Mapping[str, Moves] = {
     "adapters-on-head": (entries.head_left_out,),
     "adapters-without-alpha": (entries.alpha_told,),
     "rank-not-positive": (entries.rank_told,),
-    "accumulates-nothing": (entries.refused_gone,),
+    **dict.fromkeys(("accumulates-nothing", "batch-size-not-positive"), (entries.refused_gone,)),
     "batch-without-columns": (entries.columns_kept,),
     "fsdp2-shards-a-list": (strategies.by_layer, strategies.other_strategy),
     "fsdp-not-distributed": (entries.refused_gone, strategies.other_strategy),
