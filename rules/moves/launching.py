@@ -141,6 +141,10 @@ def _on_machines(site: Site, words: list[str]) -> list[str] | None:
     return [*words[:4], *added, *words[4:]]
 
 
+# Behind which of the words of an `accelerate launch` its flags stand.
+_LAUNCHING = ("launch", "accelerate-launch", "accelerate.commands.launch")
+
+
 def _with_config(words: list[str], path: str, script: str | None) -> list[str]:
     """The words of an `accelerate launch` with that file in the place of another.
 
@@ -151,7 +155,7 @@ def _with_config(words: list[str], path: str, script: str | None) -> list[str]:
             return [*words[: at + 1], path, *words[at + 2 :]]
         if word.startswith("--config_file="):
             return [*words[:at], f"--config_file={path}", *words[at + 1 :]]
-    at = next((at for at, word in enumerate(words) if word in ("launch", "accelerate-launch")), -1)
+    at = next((at for at, word in enumerate(words) if word in _LAUNCHING), -1)
     if at < 0:  # the tool's bare name
         return [*words, "launch", "--config_file", path] if words[-1:] == ["accelerate"] else words
     return [*words[: at + 1], "--config_file", path, *words[at + 1 :]]

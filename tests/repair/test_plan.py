@@ -783,3 +783,14 @@ def test_what_is_to_evaluate_in_llamafactory_gets_a_share_of_the_data() -> None:
     )
     found = planned(request_of({"train.yaml": training}, "llamafactory-cli train train.yaml", stack=FACTORY), "bf16")
     assert any(one.endswith("val_size: 0.1") for one in steps(found)), steps(found)
+
+
+@pytest.mark.parametrize("how", ["accelerate-launch", "python -m accelerate.commands.launch", "accelerate launch"])
+def test_a_launcher_by_any_name_gets_the_file(how: str) -> None:
+    script = (
+        b"import torch\nfrom accelerate import Accelerator\na = Accelerator()\nm = a.prepare(torch.nn.Linear(64, 64))\n"
+    )
+    accelerate = read("accel.yaml", SINGLE.replace("TE", "AO").encode())
+    part = RunRequest((accelerate,), facts_of({}), f"{how} train.py", None, follow=False, script=("train.py", script))
+    found = planned(part)
+    assert found.plans[0].launch == f"{how} --config_file accel.yaml train.py"
