@@ -190,6 +190,16 @@ def flags_off(site: Site) -> Iterator[Action]:
             yield Action(site.why, launch=command)
 
 
+def module_off(site: Site) -> Iterator[Action]:
+    """A file that is started as a module, as what it is: `-m train.py`."""
+    launch = site.run.launch
+    if launch.is_module and str(launch.script).endswith(".py"):
+        for word in ("-m", "--module"):
+            command = without_flag(site.command, word)
+            if command is not None:
+                yield Action(site.why, launch=command)
+
+
 def _without_words(command: str | None, name: str) -> str | None:
     """The command without an option and what may be meant as its value: as far as the next one or the program."""
 

@@ -72,6 +72,7 @@ _BY_CODE: Mapping[str, Moves] = {
     "undecided": (
         *(launching.usual, precision.flags_said, accelerators.precision, stacks.absent, launching.with_the_file),
         launching.words_not_known_off,
+        launching.module_off,
     ),
     "no FP8": (*_PRECISION, precision.everything_fp8, *_LAUNCH, *_BACKEND, *_STACK, launching.precision_told),
     "data-parallel": _GPUS,

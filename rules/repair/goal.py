@@ -162,7 +162,8 @@ def forbidden(examined: Examined, goal: Goal) -> list[Problem]:
         text = f"{seen[0].name} cannot compute in FP8: compute capability {seen[0].compute_capability}, 8.9 is needed"
         found.append(Problem("GPU", text))
     unseen = [unread.undecided() for unread in run.unread if unread.input == "script"]
-    if unseen:  # whatever is changed beside it: what it does decides how the run trains
+    named = run.launch.is_module or run.launch.flag("no_python")  # it may be seen where it is started another way
+    if unseen and not named:  # whatever is changed beside it: what it does decides how the run trains
         first = () if examined.outcome.undecided is None else (examined.outcome.undecided,)
         texts = dict.fromkeys(map(_not_known, (*first, *unseen)))
         found += [Problem("undecided", text) for text in texts]

@@ -794,3 +794,30 @@ def test_a_launcher_by_any_name_gets_the_file(how: str) -> None:
     part = RunRequest((accelerate,), facts_of({}), f"{how} train.py", None, follow=False, script=("train.py", script))
     found = planned(part)
     assert found.plans[0].launch == f"{how} --config_file accel.yaml train.py"
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (
+            "accelerate launch --config_file accel.yaml --module train.py",
+            "accelerate launch --config_file accel.yaml train.py",
+        ),
+        (
+            "accelerate launch --config_file accel.yaml -m train.py",
+            "accelerate launch --config_file accel.yaml train.py",
+        ),
+        (
+            "accelerate launch --no_python --config_file accel.yaml train.py",
+            "accelerate launch --config_file accel.yaml train.py",
+        ),
+    ],
+)
+def test_a_file_that_is_started_as_what_it_is_not_is_started_as_a_script(command: str, told: str) -> None:
+    script = (
+        b"import torch\nfrom accelerate import Accelerator\na = Accelerator()\nm = a.prepare(torch.nn.Linear(64, 64))\n"
+    )
+    files = (read("accel.yaml", SINGLE.replace("TE", "AO").encode()),)
+    found = planned(RunRequest(files, facts_of({}), command, None, follow=False, script=("train.py", script)))
+    assert found.reached, found.why_not
+    assert found.plans[0].launch == told
