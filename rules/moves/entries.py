@@ -95,6 +95,12 @@ def alpha_told(site: Site) -> Iterator[Action]:
     yield from site.act(site.in_training(("lora_alpha", 2 * (site.trainer.lora_rank or 16))))
 
 
+def local_machine(site: Site) -> Iterator[Action]:
+    """The machine that the command is given on, as the questionnaire of Accelerate calls it."""
+    if site.accelerate is not None:
+        yield from site.act([Assign(site.accelerate, ("compute_environment",), "LOCAL_MACHINE")])
+
+
 def columns_kept(site: Site) -> Iterator[Action]:
     """A Trainer that leaves the columns of a batch as they are."""
     yield from site.act(site.in_training(("remove_unused_columns", False)))

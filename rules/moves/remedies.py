@@ -102,6 +102,10 @@ _BY_CODE: Mapping[str, Moves] = {
     ),
     **dict.fromkeys(("unknown-dynamo-backend", "dynamo-backend-not-text"), (entries.refused_gone, launching.flags_off)),
     "accumulation-twice": (entries.refused_gone,),
+    "unknown-compute-environment": (entries.local_machine,),
+    **dict.fromkeys(
+        ("override-too-short", "override-not-subscriptable", "override-not-strippable"), (entries.refused_gone,)
+    ),
     "FP338": (launching.words_gone, launching.flags_off),
     "processes-not-given": (entries.processes, strategies.other_strategy),
     "te-without-fp8-module": (*_STACK, stacks.fitting_te, *_BACKEND),

@@ -821,3 +821,28 @@ def test_a_file_that_is_started_as_what_it_is_not_is_started_as_a_script(command
     found = planned(RunRequest(files, facts_of({}), command, None, follow=False, script=("train.py", script)))
     assert found.reached, found.why_not
     assert found.plans[0].launch == told
+
+
+def test_a_flag_of_three_values_that_has_one_goes() -> None:
+    part = request_of(
+        {"accel.yaml": SINGLE},
+        "accelerate launch --config_file accel.yaml --fp8_override_linear_precision True train.py",
+    )
+    script = (
+        b"import torch\nfrom accelerate import Accelerator\na = Accelerator()\nm = a.prepare(torch.nn.Linear(64, 64))\n"
+    )
+    found = planned(
+        part._replace(script=("train.py", script), facts=facts_of({"stack": {**TODAY, "transformer_engine": "1.11.0"}}))
+    )
+    assert found.reached, found.why_not
+    assert found.plans[0].launch == "accelerate launch --config_file accel.yaml train.py"
+
+
+def test_a_compute_environment_that_there_is_not_is_the_local_machine() -> None:
+    accelerate = f"compute_environment: LOCAL\n{SINGLE.replace('TE', 'AO')}"
+    part = request_of({"accel.yaml": accelerate}, "accelerate launch --config_file accel.yaml train.py")
+    script = (
+        b"import torch\nfrom accelerate import Accelerator\na = Accelerator()\nm = a.prepare(torch.nn.Linear(64, 64))\n"
+    )
+    found = planned(part._replace(script=("train.py", script)))
+    assert any("LOCAL -> " in one and one.endswith("LOCAL_MACHINE") for one in steps(found)), steps(found)
