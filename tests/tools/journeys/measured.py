@@ -60,9 +60,9 @@ class Final:
         """NO, MULTI_GPU, FSDP1, FSDP2, DEEPSPEED; "" where that is not plain."""
         kind = (self.accelerate or {}).get("distributed_type")
         section = (self.accelerate or {}).get("fsdp_config") or {}
-        if self.training.get("deepspeed"):
+        if self.training.get("deepspeed") or "--use_deepspeed" in self.words:
             return "DEEPSPEED"
-        if self.training.get("fsdp") or "--fsdp" in self.words:
+        if self.training.get("fsdp") or not {"--fsdp", "--use_fsdp"}.isdisjoint(self.words):
             return ""  # its version is that of the arguments
         if kind == "FSDP":
             return f"FSDP{section.get('fsdp_version', 1)}"
