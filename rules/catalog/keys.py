@@ -270,7 +270,7 @@ def most_recent_unreachable(requested: Requested, outcome: Outcome) -> Iterator[
         place=written,
         label="Accelerate hands over only what differs from its own default, which this is",
         fact="Transformer Engine takes the maximum in any case",
-        fix=safe(replace(written, "max")),
+        fix=safe(replace(written, "max")) if written.origin.span is not None else None,
     )
 
 
@@ -306,7 +306,7 @@ def e5m2_is_refused(requested: Requested, outcome: Outcome) -> Iterator[Found]:
         place=written,
         label="Transformer Engine: Pure E5M2 training is not supported.",
         fact="HYBRID is E4M3 forward and E5M2 for gradients",
-        fix=unsafe(replace(written, "HYBRID")),
+        fix=unsafe(replace(written, "HYBRID")) if written.origin.span is not None else None,
     )
 
 

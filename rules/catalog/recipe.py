@@ -433,7 +433,7 @@ def e4m3_for_gradients(outcome: Outcome, requested: Requested) -> Iterator[Found
     in_file = form.origin.span is not None
     yield Found(
         "E4M3 for gradients loses most of the first step",
-        place=form if in_file else None,
+        place=form,
         label="72 % of the gradients were exactly zero in the first step on an H200, with HYBRID none",
         notes=() if in_file else (f"E4M3 comes from {form.origin.describe()}",),
         fact="HYBRID has E5M2 for gradients",
@@ -541,5 +541,5 @@ def format_of_block_scaling(requested: Requested, outcome: Outcome) -> Iterator[
         f"{scaling.called} computes in {real.value}, not in {written.value}",
         place=written,
         label="it is Accelerate's own default, which is not handed over",
-        fix=safe(delete(written)),
+        fix=safe(delete(written)) if written.origin.span is not None else None,
     )

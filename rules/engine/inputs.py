@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.record import Record
-from fp8check.rules.settings.values import Origin, Setting, Undecided
+from fp8check.rules.settings.values import Origin, Setting, Undecided, taken
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,10 +105,30 @@ def _how(run: Run) -> tuple[Setting | None, Mapping[str, Setting]]:
     try:
         if run.accelerate is not None and run.accelerate.wants_fp8():
             backend, recipe = run.accelerate.backend, run.accelerate.recipe
+        if next(_by_launch(run), None) is not None:
+            recipe = {**_recipe_told(run), **recipe}  # what a file says and a flag wins over is told (FP205)
         backend = backend if backend is not None else run.training.fp8_backend
     except Undecided:  # whether any of it counts is filled in later
         return None, {}
     return backend, recipe
+
+
+# The flags of `accelerate launch` that are values of a recipe, by the value's name in it.
+_FLAGS = {
+    "fp8_format": "fp8_format",
+    "amax_history_len": "fp8_amax_history_len",
+    "amax_compute_algo": "fp8_amax_compute_algo",
+    "margin": "fp8_margin",
+}
+
+
+def _recipe_told(run: Run) -> Mapping[str, Setting]:
+    """The values of a recipe that the launcher's own flags say, whatever becomes of them."""
+    launch = run.launch
+    if launch.tool != "accelerate":
+        return {}
+    told = ((name, flag, launch.flag(flag)) for name, flag in _FLAGS.items())
+    return {name: taken(value, Origin(flag=f"--{flag} {value}")) for name, flag, value in told if value is not None}
 
 
 class Inputs(Record):

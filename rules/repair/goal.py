@@ -123,7 +123,7 @@ def _processes(examined: Examined) -> int | None:
         return machines * len(run.visible_gpus() or ()) or None
     if run.launch.tool == "python" and run.accelerate is not None:
         return None  # nobody meant the one process of python
-    return known_number(lambda: outcome.effective.all_processes)
+    return known_number(lambda: outcome.effective.all_processes) or None  # 0, for want of a GPU, is nobody's choice
 
 
 def _strategy(run: Run) -> tuple[str | None, str | None, bool]:

@@ -154,8 +154,11 @@ def test_what_is_outside_the_edited_entry_keeps_its_bytes(made: tuple[Document, 
         entry = next(one for one in document.root.walk() if one.key_span == edit.place)
         span = entry.span if edit.action == "replace" else edit.place
         assert span is not None
-        assert touched in (document.text[span.start : span.end], "")
-        assert "\n" not in change.text
+        assert entry.key_span is not None
+        whole = document.text[entry.key_span.end : span.end]  # a block value goes with the colon before it
+        is_block = edit.action == "replace" and "\n" in whole and touched == whole
+        assert is_block or touched in (document.text[span.start : span.end], "")
+        assert "\n" not in change.text or (is_block and isinstance(edit.value, (list, dict)))
     for node in document.root.walk():
         if node.key_span is None or node.alias is not None:
             continue
