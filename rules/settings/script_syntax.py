@@ -272,14 +272,10 @@ class _Reader:
         if name not in names:
             return
         setting = self._setting(value)
-        if (
-            isinstance(value, ast.Call)
-            and isinstance(value.func, ast.Name)
-            and value.func.id == "dict"
-            and not value.args
-        ):
-            keys: list[ast.expr | None] = [ast.Constant(keyword.arg) for keyword in value.keywords]
-            setting = self._setting(ast.copy_location(ast.Dict(keys, [one.value for one in value.keywords]), value))
+        entries = self._entries(value) if isinstance(value, ast.Call) else None  # dict(use_reentrant=False)
+        if entries is not None:
+            keys: list[ast.expr | None] = [ast.Constant(key) for key in entries]
+            setting = self._setting(ast.copy_location(ast.Dict(keys, list(entries.values())), value))
         self._changed.append(Changed(holder, name, setting, anew, self._is_conditional(value)))
 
     def _look_at_map(self, node: ast.Call, block: tuple[int, ...]) -> None:

@@ -219,7 +219,7 @@ class HuggingFace(Training):
                 if text:
                     raise PredictedError("value-not-taken", "arguments", "SystemExit", text, (setting,), flag=name)
         given = self.get("accelerator_config")
-        if given is not None and not given.is_later and isinstance(given.value, dict):
+        if given is not None and not given.is_later:
             _check_accelerator_config(given)
         for name, setting in self.top.settings(CHOSEN if self.name != "axolotl" else ()):
             by_flag = setting.origin.flag is not None and setting.origin.flag.startswith("--")
@@ -615,7 +615,7 @@ def _check_arguments(script: Script, stack: Stack) -> None:
             if _is_no_choice(name, setting):
                 raise _no_choice(name, setting)
         given = call.keywords.get("accelerator_config")
-        if given is not None and isinstance(given.value, dict):
+        if given is not None:
             _check_accelerator_config(given)
     if may_end:
         raise Undecided(f"{may_end[0]}, which it does not have", WRITTEN_OUT)
