@@ -233,6 +233,8 @@ def _check_dynamo(run: Run, config: AccelerateConfig | None, stack: Stack) -> No
 
 
 def _check_flags(run: Run, stack: Stack) -> None:
+    if not run.launch.flags:
+        return
     backends = ("ao", "te", "msamp") if stack.does(Accelerate.LAUNCHER_OFFERS_AO) else ("te", "msamp")
     formats: tuple[str, ...] = ("E4M3", "HYBRID")
     if stack.does(Accelerate.LAUNCHER_OFFERS_E5M2):
@@ -467,8 +469,9 @@ def _export_fp8(
 
 
 def _put(environment: Environment, variable: str, setting: Setting, text: str) -> None:
-    exported = setting if setting.value is text else setting._replace(value=text)  # most are texts already
-    environment[variable] = exported.over(environment.get(variable))
+    exported = setting if setting.value is text else Setting(text, setting.origin, setting.overrode)
+    before = environment.get(variable)
+    environment[variable] = exported if before is None else exported.over(before)  # none is before most
 
 
 def _fp8_arguments(run: Run, config: AccelerateConfig | None, stack: Stack) -> dict[str, Setting]:

@@ -120,7 +120,7 @@ class Setting(Record):
 
     def over(self, *others: Setting | None) -> Setting:
         """This setting, with those of `others` that exist recorded as overridden."""
-        beaten = tuple(other for other in others if other is not None and other.origin != self.origin)
+        beaten = tuple([other for other in others if other is not None and other.origin != self.origin])
         return self._replace(overrode=self.overrode + beaten) if beaten else self
 
 

@@ -170,7 +170,10 @@ class Run(Record):
         """
         if self.launch.tool != "accelerate":
             return None
-        flag, config = self.launch.setting("gpu_ids"), self.config_read
+        flag, file = self.launch.setting("gpu_ids"), self.shipped or self.accelerate
+        if flag is None and (file is None or file.gpu_ids is None):
+            return None  # as nearly always: which file is read takes longer to find out
+        config = self.config_read
         written = flag if flag is not None else config.gpu_ids if config is not None else None
         return None if written is None or not isinstance(written.value, str) or written.value == "all" else written
 

@@ -113,5 +113,6 @@ def test_many_training_files(tmp_path: Path) -> None:
     taken = cost(tmp_path, "--no-environment", *(f"t{number}.yaml" for number in range(count)), "accel.yaml")
     assert taken.code == 1, taken.out[:1000]
     assert taken.out.count("FP101 error") == count
-    assert taken.seconds < 0.5 + 0.004 * count
+    # Beside other tests, on cores that are shared. That it is 4 ms is measured alone, by make scaling and its sample.
+    assert taken.seconds < 0.5 + 0.007 * count
     assert taken.mib < 100
