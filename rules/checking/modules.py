@@ -13,7 +13,7 @@ from fp8check.rules.reading.kind import Kind
 from fp8check.rules.reading.limits import MAX_BYTES
 from fp8check.rules.record import Record
 from fp8check.rules.settings.script import Script, options_of
-from fp8check.rules.settings.script_known import Start, known, through_module
+from fp8check.rules.settings.script_known import Start, followed_into, known, through_module
 from fp8check.rules.trainers.deciding import TOOLS
 from fp8check.rules.trainers.registry import TRAINERS
 from fp8check.rules.trainers.run import Unread
@@ -58,6 +58,7 @@ def with_modules(source: ScriptSource, start: Start = _ALONE) -> Imported:
     """The script with what the modules beside it do, also those that these import in turn, started like that."""
     sources, unread = _modules(source)
     options = options_of([source, *sources], start.words, start.variables)
+    sources = [*followed_into(source, sources, start)]
     script = Script.of(known(source, sources, start))
     through = through_module(source, sources, start)
     if through is not None:

@@ -363,7 +363,7 @@ def _first_step(outcome: Outcome, state: Accelerator) -> None:
     run, stack = outcome.run, outcome.stack
     beside.check_columns(run)
     limits.check_kernels(run, state)
-    step.check_engine(run, state)
+    step.check_engine(run, stack, state)
     step.check_compiled_before(run, state, outcome.prepared)
     limits.check_thawed(run, state, outcome.prepared, outcome.effective)
     step.step(run, stack, state, outcome.prepared, outcome.checkpointing)

@@ -314,6 +314,8 @@ def _by_accelerate(run: Run) -> Setting | None:
     total, count = _total_of_accelerate(run), machines(run)
     if total is None or count <= 1 or not isinstance(total.value, int):
         return total
+    if total.value < count and kind_of(run, run.config_read)[0] == "DEEPSPEED":
+        return _each_gpu(run, "deepspeed --num_gpus 0")  # utils/launch.py prepare_deepspeed_cmd_env
     return total._replace(value=total.value // count)
 
 

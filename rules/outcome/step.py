@@ -177,10 +177,17 @@ def frozen_by_torchao(state: Accelerator, prepared: Prepared) -> Setting | None:
     return gather if gather is not None and gather.value else None
 
 
-def check_engine(run: Run, state: Accelerator) -> None:
-    """backward() of DeepSpeed is the engine's, which prepare() makes of a model (accelerator.py)."""
+def check_engine(run: Run, stack: Stack, state: Accelerator) -> None:
+    """backward() of DeepSpeed is the engine's, which prepare() makes of a model (accelerator.py).
+
+    Under ZeRO-3 the forward pass before it finds no weights: from_pretrained() has left a shard of each, whatever
+    zero3_init_flag says (executed with accelerate 1.15.0, transformers 5.23.0).
+    """
     unprepared = never_prepared(run)
     if state.distributed_type == "DEEPSPEED" and unprepared is not None:
+        if processes.is_zero3(run, stack, state.distributed_type):
+            text = "Padding_idx must be within num_embeddings"
+            raise PredictedError("deepspeed-prepares-nothing", "step", "AssertionError", text, (unprepared,))
         text = "'NoneType' object has no attribute 'backward'"
         raise PredictedError("deepspeed-prepares-nothing", "step", "AttributeError", text, (unprepared,))
 

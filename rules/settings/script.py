@@ -209,11 +209,13 @@ class UsedTrainer(Record):
     Attributes:
         what: its name, with its module: "transformers.Trainer".
         trainer: whose it is, by the name of rules/trainers; "" where it is none that is known here.
+        idle: whether it is imported, and nothing in the script names it again.
     """
 
     what: str
     trainer: str
     span: Span
+    idle: bool = False
 
 
 class ScriptSource(Record):
@@ -503,7 +505,15 @@ class Script(Record):
     def through(self, module: ScriptSource) -> Script:
         """The script whose Accelerator is made by a module beside it."""
         made = Script.of(module)
+        source = self.source
+        if source is not None:
+            source = source._replace(
+                evaluates=source.evaluates or module.evaluates,
+                detached=source.detached or module.detached,
+                unprepared=source.unprepared or module.unprepared,
+            )
         return self._replace(
+            source=source,
             mixed_precision=made.mixed_precision,
             handler=made.handler,
             handler_arguments=made.handler_arguments,

@@ -86,7 +86,7 @@ _PARSES = ("parse_args", "parse_known_args", "parse_intermixed_args")
 _TYPERS = ("Typer", "Group")
 _MOST_COUNTED = 64
 WITHOUT_GRAD = ("no_grad", "inference_mode")
-OF_OUTPUT = ("backward",)
+OF_OUTPUT = ("backward", "detach", "item", "numpy", "tolist")  # what these return is no output any more
 # What is loaded under these names is no model.
 _NO_MODELS = ("Tokenizer", "Processor", "Config", "Extractor", "Scheduler", "Dataset")
 _FIRST_WITH_BF16 = 8  # compute capability: what is older has BF16 by emulation alone
@@ -177,6 +177,8 @@ def call(
     if isinstance(called, Made) and called.name in _TYPERS:
         commands = follower.known.commands.get((called.line, called.column), [])
         return follower.run(commands[0][1], [], {}) if len(commands) == 1 else by_command(follower, called)
+    if isinstance(called, Output):  # a method of it, or of a part of it: logits.float()
+        return called._replace(grad=called.grad and not follower.without_grad)
     if isinstance(called, Model):
         return Output(called.training, follower.without_grad == 0, called.handed)
     if not isinstance(called, Named):

@@ -48,6 +48,11 @@ class Option(Record):
     required: bool = False
     variable: str = ""
 
+    @property
+    def has_place(self) -> bool:
+        """Whether a word without a flag sets it, by its place among such words."""
+        return self.flags[:1] != () and self.flags[0][:1] != "-"
+
 
 class Flags:
     """The flags of a parser."""

@@ -73,6 +73,7 @@ class Known:
         modules: Mapping[str, str] | None = None,
     ) -> None:
         self.modules = modules or {}
+        self._of_names: dict[tuple[str, str], str | None] = {}
         self.reads, self.packages, self.path = reads, packages or {}, path
         self.written: set[str] = set()
         self._parsed = 0
@@ -90,10 +91,15 @@ class Known:
 
     def module(self, dotted: str, importer: str) -> str | None:
         """The path of a module beside the script, as another imports it; None where it is none, or several are."""
+        folder = os.path.dirname(importer)
+        if (dotted, folder) not in self._of_names:
+            self._of_names[dotted, folder] = self._find_module(dotted, folder)
+        return self._of_names[dotted, folder]
+
+    def _find_module(self, dotted: str, folder: str) -> str | None:
         name = dotted.lstrip(".")
         level = len(dotted) - len(name)
         stem = name.replace(".", "/")
-        folder = os.path.dirname(importer)
         for _ in range(level - 1):
             folder = os.path.dirname(folder)
         ends = (f"{stem}.py", f"{stem}/__init__.py")

@@ -106,6 +106,21 @@ def through_module(
     return None if call is None else (_Refining(source, followed).source(), refined)
 
 
+def followed_into(source: ScriptSource, modules: Sequence[ScriptSource], start: Start) -> Sequence[ScriptSource]:
+    """The modules beside a script as they are started like that, where their text alone leaves something open.
+
+    That is what they give to the arguments of a Trainer, where the script makes none itself, and whether a word as
+    "fp8" goes nowhere but to where it was followed.
+    """
+    makes = not source.named(*ARGUMENTS)
+    open_ = [one for one in modules if one.own or (makes and any(map(_is_unevaluated, one.named(*ARGUMENTS))))]
+    followed = _follow(source, modules, start, into={one.path: one.text for one in modules}) if open_ else None
+    if followed is None:
+        return modules
+    found = {one.path: followed.modules[one.path] for one in open_ if one.path in followed.modules}
+    return [_Refining(one, found[one.path]).as_module() if one.path in found else one for one in modules]
+
+
 def _is_open(source: ScriptSource) -> bool:
     """Whether its text alone leaves something open that may be told by following it."""
     made = source.named(*READERS)
@@ -162,6 +177,12 @@ class _Refining:
         text = Source(source.path, source.text)
         self._text = text
         self._seen = {text.offset_of(*place): seen for place, seen in followed.seen.items()}
+
+    def as_module(self) -> ScriptSource:
+        """What is learned of a module that does not make the Accelerator."""
+        source = self._source
+        own = tuple(one for one in source.own if not self._is_plain_word(one))
+        return source._replace(calls=tuple(map(self._call, source.calls)), own=own)
 
     def source(self) -> ScriptSource:
         source = self._source

@@ -9,6 +9,7 @@ import ast
 from itertools import pairwise
 
 from fp8check.rules.record import Record
+from fp8check.rules.settings.launch import is_several
 from fp8check.rules.settings.script_flags import Flags, Option
 from fp8check.rules.settings.script_mains import Fire, Mains, Parameter, by_fire, find, is_switch, plain_kind
 from fp8check.rules.settings.values import Later, Origin, Setting, SettingLater, is_filled_in, whole_number
@@ -96,8 +97,14 @@ class CommandLine(Record):
         is_open = words is None and self.fixed is None
         words = self.fixed if self.fixed is not None else words or ()
         given = _given(Flags(self.options, self.reads), words) if self.fire is None else by_fire(words, self.fire)
+        given |= self._by_place(words)[0]
         values: dict[str, Setting] = {}
         for name, option in self.options.items():
+            is_told = option.takes != "unknown" or any(word[:1] != "-" for word in words)
+            if option.has_place and self.reads != "loose" and name not in given and is_told:
+                why = f"{option.span.file}:{option.span.line} takes {name} of the command"
+                values[name] = SettingLater(Later(name, why), Origin(span=option.span))
+                continue
             default = option.default if not option.variable else _of_variable(option, option.variable, variables)
             if default is None:
                 why = f"{option.span.file}:{option.span.line} sets {name} to {option.text or 'what the command says'}"
@@ -114,6 +121,35 @@ class CommandLine(Record):
                 flag = option.flags[0]
                 values[name] = SettingLater(Later(flag, f"whether the command says {flag}"), values[name].origin)
         return values
+
+    def _by_place(self, words: Sequence[str]) -> tuple[dict[str, Setting], Sequence[Option]]:
+        """The options that words without a flag set, by their order, and those that no word is left for.
+
+        Nothing is known of any where a word may belong to a flag or not, and where one of them takes several.
+        """
+        places = [option for option in self.options.values() if option.has_place]
+        if not places or self.reads == "loose" or any(option.takes == "unknown" for option in places):
+            return {}, ()
+        flags, loose = Flags(self.options, self.reads), []
+        rest = iter(words)
+        for word in rest:
+            if word == "--" or is_several(word):
+                return {}, ()
+            if not word.startswith("-"):
+                loose.append(word)
+                continue
+            option, negated = flags.meant(word.partition("=")[0])
+            if (option is None and negated is None) or (option is not None and option.takes in ("unknown", "yes")):
+                return {}, ()
+            if option is not None and option.takes not in ("on", "off") and "=" not in word:
+                next(rest, "")
+        if len(loose) > len(places):
+            return {}, ()
+        read = {option.name: _read(option, word, word) for option, word in zip(places, loose, strict=False)}
+        placed = {
+            name: one._replace(origin=Origin(flag=word)) for (name, one), word in zip(read.items(), loose, strict=True)
+        }
+        return placed, places[len(loose) :]
 
     def refused(self, words: Sequence[str]) -> str:
         """The first word at which the script's parser ends it; "" where there is none, or that is not known."""
@@ -163,9 +199,9 @@ class CommandLine(Record):
             if words[at] not in self.commands.names and self.commands.known:
                 return Setting(f"invalid choice: {words[at]!r}", Origin(flag=words[at]))
             return None  # of which command an option is, is not known
-        given = _given(Flags(self.options, self.reads), words)
+        given, left = _given(Flags(self.options, self.reads), words), self._by_place(words)[1]
         for name, option in self.options.items():
-            if option.required and name not in given:
+            if (option.required and name not in given) or option in left:
                 said = f"the following arguments are required: {'/'.join(option.flags)}"
                 return Setting(said, Origin(span=option.span))
         return None

@@ -86,6 +86,7 @@ class Step(Record):
         training, grad, handed: of the forward pass before it; see Output.
         sure: whether the script comes there, if it trains at all.
         line: where it stands.
+        path: the module in which it stands; "" for the script itself.
     """
 
     training: object
@@ -93,6 +94,11 @@ class Step(Record):
     handed: bool
     sure: bool
     line: int
+    path: str = ""
+
+    def seen_from(self, path: str) -> Step:
+        """The same, for whoever looks into one file alone: of any other it says nothing."""
+        return self if self.path == path else self._replace(training=UNKNOWN, grad=True, handed=True)
 
 
 class Followed(Record):
@@ -140,9 +146,11 @@ def follow(tree: ast.Module, watched: Mapping[str, str], known: Known, prefixes:
         follower.environment.written,
         frozenset(follower.lines),
         follower.told,
-        tuple(follower.steps),
+        tuple([one.seen_from("") for one in follower.steps]),
         {
-            path: Followed(seen, (), {}, frozenset(lines), follower.told, ())
+            path: Followed(
+                seen, (), {}, frozenset(lines), follower.told, [one.seen_from(path) for one in follower.steps]
+            )
             for path, (seen, lines) in follower.files.items()
             if path
         },
@@ -421,16 +429,32 @@ class Follower:
     def _import(self, node: ast.Import, scope: Scope) -> End:
         for alias in node.names:
             name, _, _ = alias.name.partition(".")
-            self.set_name(alias.asname or name, Named(alias.name if alias.asname else name), scope)
+            beside = self._module(alias.name)  # what it does as a module is done, whatever it is called here
+            whole = alias.asname is not None or name == alias.name
+            value = beside if beside is not None and whole else Named(alias.name if alias.asname else name)
+            self.set_name(alias.asname or name, value, scope)
         return ""
 
     def _import_from(self, node: ast.ImportFrom, scope: Scope) -> End:
         module = "." * node.level + (node.module or "")
         beside = self._module(module)
         for alias in node.names:
-            value = Named(f"{module}.{alias.name}") if beside is None else beside.names.get(alias.name, UNKNOWN)
-            self.set_name(alias.asname or alias.name, value, scope)
+            if alias.name == "*" and beside is not None:
+                for name, value in beside.names.items():
+                    if not name.startswith("_"):
+                        self.set_name(name, value, scope)
+                continue
+            self.set_name(alias.asname or alias.name, self._of_module(module, beside, alias.name), scope)
         return ""
+
+    def _of_module(self, module: str, beside: Scope | None, name: str) -> object:
+        """What `from module import name` takes: what the module has of that name, or a module in its package."""
+        if beside is not None and name in beside.names:
+            return beside.names[name]
+        inner = self._module(f"{module}{name}" if module.endswith(".") else f"{module}.{name}")
+        if inner is not None:
+            return inner
+        return Named(f"{module}.{name}") if beside is None else UNKNOWN
 
     def _module(self, dotted: str) -> Scope | None:
         """The names of a module beside the script, which is followed once; None where it is none."""
@@ -646,12 +670,9 @@ class Follower:
         """`owner.name`."""
         owner = self.held(owner)
         if isinstance(owner, Named):
-            dotted = f"{owner.dotted}.{name}"
-            if owner.last == "PrecisionType":  # its members are their texts (accelerate utils/dataclasses.py)
-                return name.lower()
-            if dotted == "os.environ":
-                return self.environment
-            return self.known.arguments if dotted == "sys.argv" else Named(dotted)
+            return self._of_name(owner, name)
+        if isinstance(owner, Scope):
+            return owner.names.get(name, UNKNOWN)
         if isinstance(owner, Object):
             if name in owner.attributes:
                 return owner.attributes[name]
@@ -673,6 +694,17 @@ class Follower:
         if owner is UNKNOWN:
             return Method(UNKNOWN, name)
         return Method(owner, name)
+
+    def _of_name(self, owner: Named, name: str) -> object:
+        dotted = f"{owner.dotted}.{name}"
+        if owner.last == "PrecisionType":  # its members are their texts (accelerate utils/dataclasses.py)
+            return name.lower()
+        if dotted == "os.environ":
+            return self.environment
+        if dotted == "sys.argv":
+            return self.known.arguments
+        beside = self._module(dotted)
+        return Named(dotted) if beside is None else beside
 
     def _subscript(self, node: ast.Subscript, scope: Scope) -> object:
         owner, key = self.held(self.value(node.value, scope)), self.value(node.slice, scope)
@@ -779,6 +811,47 @@ class Follower:
             made[name] = value
         return made
 
+    def _comprehension(
+        self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp, scope: Scope
+    ) -> object:
+        """What it makes; UNKNOWN where a loop or a condition of it is not known."""
+        parts = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+        made: list[tuple[object, ...]] = []
+        if not self._rounds(node.generators, parts, Scope(scope), made):
+            self.told = self.told or _has_words(node)
+            return UNKNOWN
+        if isinstance(node, ast.DictComp):
+            pairs = [(key, one) for key, one in made if isinstance(key, PLAIN)]
+            return dict(pairs) if len(pairs) == len(made) else UNKNOWN
+        items = [one for (one,) in made]
+        return items if isinstance(node, ast.ListComp) else tuple(items)
+
+    def _rounds(
+        self,
+        loops: Sequence[ast.comprehension],
+        parts: Sequence[ast.expr],
+        scope: Scope,
+        made: list[tuple[object, ...]],
+    ) -> bool:
+        """Go through the loops of a comprehension, and add to `made` what its parts are in each round.
+
+        Returns:
+            Whether all of them are known, and as many as are followed.
+        """
+        if not loops:
+            made.append(tuple([self.value(part, scope) for part in parts]))
+            return len(made) <= _MOST_ROUNDS
+        loop, *inner = loops
+        items = self.items(self.value(loop.iter, scope))
+        if items is None or len(items) > _MOST_ROUNDS:
+            return False
+        for item in items:
+            self._bind(loop.target, item, scope)
+            tests = [truth(self.held(self.value(test, scope))) for test in loop.ifs]
+            if None in tests or (False not in tests and not self._rounds(inner, parts, scope, made)):
+                return False
+        return True
+
     def _walrus(self, node: ast.NamedExpr, scope: Scope) -> object:
         value = self.value(node.value, scope)
         self.set_name(node.target.id, value, scope)
@@ -864,9 +937,8 @@ class Follower:
 
     def went_back(self, output: Output, line: int) -> None:
         """A backward pass of what a forward pass returned."""
-        if self._file:  # of a module nothing is said
-            output, line = Output(UNKNOWN, grad=True), 0
-        self.steps.append(Step(output.training, output.grad, output.handed, self._maybe <= self._loops, line))
+        sure = self._maybe <= self._loops
+        self.steps.append(Step(output.training, output.grad, output.handed, sure, line, self._file))
 
     def set_mode(self, model: Model, training: object) -> None:
         """model.train(), model.eval()."""
@@ -953,6 +1025,10 @@ class Follower:
         ast.Tuple: _sequence,
         ast.Set: _sequence,
         ast.Dict: _mapping,
+        ast.ListComp: _comprehension,
+        ast.SetComp: _comprehension,
+        ast.GeneratorExp: _comprehension,
+        ast.DictComp: _comprehension,
         ast.NamedExpr: _walrus,
         ast.Lambda: _lambda,
         ast.Call: _call,

@@ -37,14 +37,23 @@ def find(nodes: Sequence[ast.AST], names: Names, span: Callable[[_Located], Span
     """What a script uses of Trainers, each once, in the order of the file."""
     for_types = {id(part) for node in nodes for statement in _for_types(node) for part in ast.walk(statement)}
     found: dict[str, UsedTrainer] = {}
+    used = {node.id for node in nodes if isinstance(node, ast.Name)}
     for node in nodes:
         if id(node) in for_types or not isinstance(node, (ast.Import, ast.ImportFrom, ast.Attribute, ast.Name)):
             continue
+        idle = _idle(node, used) if isinstance(node, ast.ImportFrom) else ()
         for what in _named(node, names):
             trainer = _trainer(what)
             if trainer is not None and what not in found:
-                found[what] = UsedTrainer(what, trainer, span(node))
+                found[what] = UsedTrainer(what, trainer, span(node), what.rpartition(".")[2] in idle)
     return tuple(sorted(found.values(), key=lambda one: one.span.start))
+
+
+def _idle(node: ast.ImportFrom, used: set[str]) -> set[str]:
+    """What a statement imports of a package with parts, and nothing names again."""
+    if (node.module or "").partition(".")[0] in _WHOLE:
+        return set()
+    return {one.name for one in node.names if (one.asname or one.name) not in used}
 
 
 def derived(nodes: Sequence[ast.AST], names: Names) -> dict[str, str]:

@@ -54,9 +54,12 @@ def by_script(script: ScriptSource, modules: Sequence[ScriptSource]) -> Decided:
     Args:
         modules: those that could be read, the nearest first.
     """
-    if script.trainers and (trainer := _first(script)) is not None:
-        return Decided(trainer)
-    if _makes_accelerator(script):
+    makes_one = _makes_accelerator(script)
+    if script.trainers and not (makes_one and all(used.idle for used in script.trainers)):
+        trainer = _first(script)
+        if trainer is not None:
+            return Decided(trainer)
+    if makes_one:
         return Decided(OwnScript)
     uses = next((source for source in modules if _first(source) is not None), None)
     if uses is not None and script.trainers:  # one of its own, which a module derives

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.models import ModelShape
     from fp8check.rules.releases.accelerate_enums import DistributedType
+    from fp8check.rules.releases.errors import Stage
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.deepspeed import DeepSpeedConfig
@@ -307,11 +308,14 @@ class HuggingFace(Training):
         """
         yield handed
 
-    def _training_arguments(self, stack: Stack, environment: Environment) -> HandedOver:
+    def _check_precision(self, stack: Stack, stage: Stage = "arguments") -> None:
         fp16, bf16 = self.fp16(stack), self.bf16(stack)
         if fp16.value and bf16.value:
             text = "At most one of fp16 and bf16 can be True, but not both"
-            raise PredictedError("fp16-and-bf16", "arguments", "ValueError", text, (fp16, bf16))
+            raise PredictedError("fp16-and-bf16", stage, "ValueError", text, (fp16, bf16))
+
+    def _training_arguments(self, stack: Stack, environment: Environment) -> HandedOver:
+        self._check_precision(stack)
         self._check_deepspeed_is_there(stack)
         before = environment.get("ACCELERATE_MIXED_PRECISION")
         flag = self.precision_flag(stack)

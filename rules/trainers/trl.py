@@ -640,6 +640,8 @@ class Trl(HuggingFace):
         by_equals = (f"{self.config_flag}=", f"{self.file_flag}=")
         glued = next((word for word in launch.arguments if word.startswith(by_equals)), None)
         if glued is not None:
+            if stack.version("trl") >= (1,):  # whose command makes the arguments before it starts the launcher
+                self._check_precision(stack, "launch")
             because = (Setting(glued, Origin(flag=glued)),)
             text = f"unrecognized arguments: {glued}"
             raise PredictedError("accelerate-config-by-equals", "launch", "SystemExit", text, because)

@@ -113,9 +113,10 @@ def written(script: ScriptSource, modules: Sequence[ScriptSource], start: Start,
     settings |= changed
     if not spread:
         return Written(settings, {**adapters, **fields})
-    text = next(str(_text(call.keywords["**"])) for call in calls if "**" in call.keywords)
+    spread_by = next(call for call in calls if "**" in call.keywords)
+    text = str(_text(spread_by.keywords["**"]))
     file = file and (text.isidentifier() or not itself)  # a whole file may be, and no section of one is
-    unknown = {} if file else _unknown(script, f"{script.path}:{calls[0].span.line} passes **{text}")
+    unknown = {} if file else _unknown(script, f"{spread_by.span.file}:{spread_by.span.line} passes **{text}")
     return Written(settings, {**adapters, **fields, **unknown}, file)
 
 

@@ -12,6 +12,7 @@ from tests.tools.conformance.commands import (
     fifth_tries,
     first_tries,
     fourth_tries,
+    ninth_tries,
     programs,
     scripted,
     second_tries,
@@ -68,6 +69,7 @@ def everything() -> list[Case]:
         *_tries("sixth", sixth_tries),
         *_tries("seventh", seventh_tries),
         *_tries("eighth", eighth_tries),
+        *_tries("ninth", ninth_tries),
         *_tries("strategy", strategies),
     ]
 
@@ -976,7 +978,7 @@ def _first_tries() -> Iterator[Case]:
 
 def dealt() -> list[Case]:
     """The cases of seventh_tries.py and eighth_tries.py, with those among them that are not recorded."""
-    made = (("seventh", seventh_tries), ("eighth", eighth_tries))
+    made = (("seventh", seventh_tries), ("eighth", eighth_tries), ("ninth", ninth_tries))
     return [case for which, tries in made for case in _tries(which, tries, tries.dealt())]
 
 
