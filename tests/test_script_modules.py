@@ -76,7 +76,12 @@ def test_modules_that_import_each_other(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "script", "unknown"),
     [
-        (MADE, "", "m.py:2 makes Accelerator, in a module that the script imports"),
+        (MADE, "", ""),
+        (
+            f"def f():\n    {MADE.splitlines()[1]}\n",
+            "",
+            "m.py:2 makes Accelerator, in a module that the script imports",
+        ),
         ("def f(a=None):\n    if a is None:\n        a = Accelerator()\n", MADE, ""),
         (
             "def f(a=None):\n    if b is None:\n        a = Accelerator()\n",
@@ -171,7 +176,7 @@ def make(precision):
         ("from m import make\nmake('bf16')\nmake('fp8')\n", None, None),
         ("from m import make\nif x():\n    make('fp8')\n", None, None),
         ("from m import make\nimport os\nos.environ['ACCELERATE_FP8_BACKEND'] = 'AO'\nmake('bf16')\n", None, None),
-        ("import m\nm.make('bf16')\n", None, None),
+        ("import m\nm.make('bf16')\n", "bf16", None),
         ("from m import make\nmake(x)\n", None, None),
     ],
 )
@@ -185,3 +190,55 @@ def test_an_accelerator_that_a_module_makes(
     assert (made.unknown == "") is (precision is not None), made.unknown
     assert (None if made.mixed_precision is None else made.mixed_precision.value) == precision
     assert made.handler == handler
+
+
+ENGINE = """from transformers import AutoModelForCausalLM, Trainer, TrainingArguments
+
+import conf
+
+
+def arguments(**more):
+    return TrainingArguments("out", **more)
+
+
+def run():
+    model = AutoModelForCausalLM.from_pretrained("m")
+    Trainer(model=model, args=arguments(bf16=conf.PRECISION == "bf16")).train()
+"""
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp8"])
+def test_arguments_that_a_module_makes(folder: Path, precision: str) -> None:
+    """Executed: ninth-modules-*."""
+    (folder / "conf.py").write_text(f"PRECISION = {precision!r}\n")
+    (folder / "engine.py").write_text(ENGINE)
+    made = imported("import engine\nengine.run()\n")
+    (call,) = [one for source in made.sources for one in source.named("TrainingArguments")]
+    assert call.keywords["bf16"].value is (precision == "bf16")
+    assert call.span.file == "engine.py"
+
+
+def test_a_word_that_a_module_hands_to_nothing_else(folder: Path) -> None:
+    """A default of a variable is no FP8 by other means; handed to something that nobody knows it may be."""
+    (folder / "conf.py").write_text("import os\nP = os.environ.get('P', 'fp8')\n")
+    assert imported("from conf import P\n").script.own == ()
+    (folder / "conf.py").write_text("import other\nP = other.turn('fp8')\n")
+    assert imported("from conf import P\n").script.own != ()
+
+
+def test_layers_that_a_module_computes_again(folder: Path) -> None:
+    """Executed: ninth-project-*: the module has no Accelerator and no arguments, and was not looked into."""
+    text = "def build(name):\n    model = M.from_pretrained(name)\n    model.gradient_checkpointing_enable()\n"
+    (folder / "models.py").write_text(f"from transformers import M\n\n\n{text}    return model\n")
+    (source,) = imported("from models import build\n").sources
+    assert source.named("gradient_checkpointing_enable")
+
+
+def test_an_accelerator_of_options_that_a_module_reads(folder: Path) -> None:
+    text = "import argparse\n\n\ndef options():\n    parser = argparse.ArgumentParser()\n"
+    text += "    parser.add_argument('--mp', default='fp8')\n    return parser.parse_args()\n"
+    (folder / "options.py").write_text(text)
+    script = "from accelerate import Accelerator\nfrom options import options\nargs = options()\n"
+    made = imported(f"{script}Accelerator(mixed_precision=args.mp)\n").script
+    assert made.mixed_precision is not None
+    assert made.mixed_precision.value == "fp8"

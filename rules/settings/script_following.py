@@ -106,7 +106,10 @@ class Known:
         if level:
             wanted = {os.path.normpath(os.path.join(folder, one)) for one in ends}
             return next((path for path in self.modules if os.path.normpath(path) in wanted), None)
-        found = [path for path in self.modules if path in ends or path.endswith(tuple(f"/{one}" for one in ends))]
+        beside = {os.path.normpath(os.path.join(os.path.dirname(self.path), one)) for one in ends}
+        found = [path for path in self.modules if os.path.normpath(path) in beside]
+        inner = tuple(f"/{one}" for one in ends)
+        found = found or [path for path in self.modules if path in ends or path.endswith(inner)]
         return found[0] if len(found) == 1 else None
 
     def of_command_line(self, names: Sequence[str]) -> dict[str, object]:

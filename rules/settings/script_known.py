@@ -78,7 +78,12 @@ def known(source: ScriptSource, modules: Sequence[ScriptSource], start: Start) -
     if not _is_open(plain):
         return plain
     followed = _follow(plain, modules, start)
-    return plain if followed is None else _Refining(plain, followed).source()
+    made = plain if followed is None else _Refining(plain, followed).source()
+    if not modules or not _is_open(made):
+        return made
+    followed = _follow(plain, modules, start, into={one.path: one.text for one in modules})
+    # A variable that a module sets has no place in the script.
+    return made if followed is None or followed.environment else _Refining(plain, followed).source()
 
 
 def through_module(

@@ -916,6 +916,9 @@ class Follower:
             return self.run(called, positional, keywords)
         if isinstance(called, Class):
             return self._instance(called, positional, keywords)
+        itself = called.of.find("__call__") if isinstance(called, Object) and called.of is not None else None
+        if isinstance(itself, Function):
+            return self.run(itself._replace(bound=called), positional, keywords)
         result = script_calls.call(self, called, positional, keywords, node)
         if result is not script_calls.NOT_HERE:
             return result

@@ -55,7 +55,10 @@ _OF_LOADING = frozenset(
     ["use_cache", "trust_remote_code", "cache_dir", "token", "revision", "attn_implementation", "local_files_only"]
 )
 # Without one of these no module matters: what it makes, sets, or takes of the command line.
-_CALLED = ("Accelerator", "_mixed_precision", *ARGUMENTS, *PARSERS, "environ", "putenv")
+_CALLED = (
+    *("Accelerator", "_mixed_precision", *ARGUMENTS, *PARSERS, "environ", "putenv"),
+    *(*LOADERS, "get_peft_model", ADAPTERS, CHECKPOINTS),
+)
 _WORDS = (*_CALLED, "Trainer", "Parser", "add_argument", "dataclass", "axolotl", "llamafactory", "llmtuner")
 # What of a Trainer's arguments is looked at again once they are made, and decides over FP8 or ends a run.
 _AFTERWARD = frozenset(

@@ -90,7 +90,16 @@ def test_choices_of_which_nothing_is_known() -> None:
         ("'--mp', default='bf16'", "--mp '$MP'", UNKNOWN),
         ("'--mp', default='bf16'", "cfg.yaml '$@'", UNKNOWN),
         ("'--mp', default='bf16'", "'${@:2}' --mp fp8", "fp8"),
-        ("'mp'", "fp8", None),
+        ("'mp'", "fp8", "fp8"),
+        ("'mp'", "", UNKNOWN),
+        ("'mp'", "fp8 more", UNKNOWN),
+        ("'mp'", "--unknown fp8", UNKNOWN),
+        ("'mp'", "-- fp8", UNKNOWN),
+        ("'mp', choices=['bf16', 'fp8']", "bf16", "bf16"),
+        ("'mp', type=int", "3", 3),
+        ("'mp', nargs='?', default='fp8'", "", "fp8"),
+        ("'mp', nargs='?', default='fp8'", "bf16", UNKNOWN),
+        ("'mp', nargs='+'", "fp8", UNKNOWN),
         ("'--mp', nargs='+'", "--mp fp8", UNKNOWN),
         ("'--mp', nargs='?', const=True, default=False", "--mp", True),
         ("'--mp', nargs='?', const='fp8', default='no'", "--mp", UNKNOWN),
@@ -116,6 +125,27 @@ def test_choices_of_which_nothing_is_known() -> None:
 )
 def test_an_argument_of_argparse(argument: str, words: str, value: object) -> None:
     assert passed(argued(argument), words) == value
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("a.yaml fp8 --rate 1", None),
+        ("--rate 1 a.yaml fp8", None),
+        ("a.yaml", "the following arguments are required: mp"),
+        ("", "the following arguments are required: config"),
+        ("'$@'", None),
+    ],
+)
+def test_words_by_their_place(words: str, said: str | None) -> None:
+    text = argued("'--rate', type=float", before="p.add_argument('config')\np.add_argument('mp')\n")
+    line = source(text).command_line
+    assert line is not None
+    lacking = line.lacks(shlex.split(words))
+    assert (None if lacking is None else lacking.value) == said
+    if said is None and "$" not in words:
+        found = {name: one.value for name, one in line.values(shlex.split(words)).items()}
+        assert found == {"config": "a.yaml", "mp": "fp8", "rate": 1.0}
 
 
 @pytest.mark.parametrize(

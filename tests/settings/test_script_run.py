@@ -377,10 +377,30 @@ VALUES: dict[str, tuple[str, str, object]] = {
     "environ set by unknown": ("import os\nos.environ[y] = 'a'", "os.environ.get('ACCELERATE_FP8_BACKEND')", "?"),
     "environ copied": ("import os", "os.environ.copy()", "?"),
     "putenv": ("import os\nos.putenv('X', 'a')", "os.environ.get('ACCELERATE_X', 'none')", "none"),
+    "list of a loop": ("", "[x + 1 for x in (1, 2, 3) if x > 1]", [3, 4]),
+    "set of a loop": ("", "{x for x in 'ab'}", ("a", "b")),
+    "generator, listed": ("", "list(x for x in (1, 2))", [1, 2]),
+    "mapping of a loop": ("x = {'a': 1, 'b': 2}", "{k: v for k, v in x.items() if k != 'a'}", {"b": 2}),
+    "mapping of a loop, unhashable": ("", "{[k]: 1 for k in (1, 2)}", "?"),
+    "two loops": ("", "[(x, y) for x in (1, 2) for y in 'ab' if x > 1]", [(2, "a"), (2, "b")]),
+    "loop over what is not known": ("", "[x for x in y]", "?"),
+    "condition that is not known": ("", "[x for x in (1, 2) if y]", "?"),
+    "long loop": ("", "[x for x in range(9)]", [0, 1, 2, 3, 4, 5, 6, 7, 8]),
+    "too long a loop": ("", "[(x, y) for x in range(9) for y in range(9)]", "?"),
+    "name behind a loop": ("x = 'here'\ny = [x for x in (1, 2)]", "x", "here"),
+    "object that is called": ("class F:\n    def __call__(self, x):\n        return x\nf = F()", "f('fp8')", "fp8"),
+    "object that is not": ("class F:\n    pass\nf = F()", "f('fp8')", "?"),
     "prepared": ("a = A()\nx = a.prepare(1)", "x", 1),
     "prepared two": ("a = A()\nx, y = a.prepare(1, 2)", "y", 2),
     "a decorator of nothing": ("@record\n@other\n@property\ndef f():\n    return 1", "1", 1),
     "output": ("from transformers import M\nm = M.from_pretrained('a')\nx = m(1).loss / 2", "x", "output"),
+    "output, cast": (
+        "from transformers import M\nm = M.from_pretrained('a')\nx = m(1).logits.flatten(0, 1).float()",
+        "x",
+        "output",
+    ),
+    "output, detached": ("from transformers import M\nm = M.from_pretrained('a')\nx = m(1).loss.detach()", "x", "?"),
+    "output, its number": ("from transformers import M\nm = M.from_pretrained('a')\nx = m(1).loss.item()", "x", "?"),
     "output of a sum": ("from transformers import M\nm = M.from_pretrained('a')\nx = f(m(1)[0])", "x", "output"),
     "model": ("from transformers import M\nm = M.from_pretrained('a').to('cuda')\nx = m.config", "bool(m)", True),
     "no model": ("from transformers import AutoTokenizer\nm = AutoTokenizer.from_pretrained('a')", "bool(m)", "?"),
@@ -499,6 +519,54 @@ def test_steps(text: str, expected: tuple[object, bool, bool]) -> None:
     assert found is not None
     (step,) = found.steps
     assert (step.training, step.grad, step.sure) == expected
+
+
+MODULES = {
+    "conf.py": "P = 'fp8'\n_hidden = 'bf16'\n",
+    "pkg/__init__.py": "",
+    "pkg/conf.py": "P = 'bf16'\n",
+    "pkg/use.py": "from .conf import P\nfrom . import conf\nQ = conf.P\n",
+    "pkg/load.py": "from transformers import M\ndef go(train):\n    m = M.from_pretrained('a')\n"
+    "    m.train(train)\n    m(1).backward()\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("import conf\nA(v=conf.P)", "fp8"),
+        ("import conf as c\nA(v=c.P)", "fp8"),
+        ("from conf import *\nA(v=P)", "fp8"),
+        ("from conf import *\nA(v=_hidden)", UNKNOWN),
+        ("from conf import Q\nA(v=Q)", UNKNOWN),
+        ("import pkg.conf\nA(v=pkg.conf.P)", "bf16"),
+        ("from pkg import conf\nA(v=conf.P)", "bf16"),
+        ("from pkg.use import P, Q\nA(v=(P, Q))", ("bf16", "bf16")),
+        ("import pkg.use as u\nA(v=u.conf.P)", "bf16"),
+        ("import other\nA(v=other.P)", UNKNOWN),
+    ],
+)
+def test_what_is_taken_of_modules(text: str, expected: object) -> None:
+    found = with_modules(text)
+    ((seen,),) = found.seen.values()
+    taken = seen.made.keywords["v"]
+    assert taken == expected if expected is not UNKNOWN else not isinstance(taken, (str, tuple))
+
+
+def with_modules(text: str) -> Followed:
+    known = Known({}, ("9.0",), (), lambda _given: {}, modules=MODULES)
+    found = follow(ast.parse(text), WATCHED, known, ("ACCELERATE_",))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("train", [True, False])
+def test_a_step_in_a_module(train: bool) -> None:
+    """Whoever looks into one file alone is told of the steps of that file, and that there are others."""
+    found = with_modules(f"from pkg.load import go\ngo({train})")
+    (own,), (inside,) = found.steps, found.modules["pkg/load.py"].steps
+    assert (own.training, own.grad, own.handed) == (UNKNOWN, True, True)
+    assert (inside.training, inside.grad, inside.handed, inside.line) == (train, True, False, 5)
 
 
 def test_backward_of_what_is_not_known() -> None:

@@ -30,7 +30,14 @@ COUNTS = {
     "grown": 15,
     "modules": 40,
     "configured": 40,
+    "project": 60,
 }
+AGAIN = {
+    "modules": 30,
+    "configured": 30,
+    "project": 30,
+    "shell": 40,
+}  # dealt once more, when all of the above were as predicted
 # Executed, and not recorded: what ends these is in none of their files.
 LEFT_OUT: Mapping[str, str] = {
     "axolotl-06": "activations that are offloaded, which asks a GPU for its streams",
@@ -39,9 +46,14 @@ LEFT_OUT: Mapping[str, str] = {
 }
 _SHELL = "what the shell has in a variable of the user's own"
 _OPEN: Mapping[str, str] = {
-    **dict.fromkeys(("configured-02", "configured-20", "configured-21", "configured-26", "configured-27"), _SHELL),
+    **dict.fromkeys(("configured-02", "configured-20", "configured-21", "configured-27"), _SHELL),
     **dict.fromkeys(("configured-31", "configured-33", "configured-38", "grown-10", "loop-11"), _SHELL),
     **dict.fromkeys(("modules-05", "modules-09", "modules-11"), _SHELL),
+    **dict.fromkeys(("again-configured-09", "again-configured-14", "again-configured-28"), _SHELL),
+    **dict.fromkeys(("again-shell-10", "again-shell-15", "again-shell-29"), "a run that make starts"),
+    **dict.fromkeys(("again-shell-23", "again-shell-35"), "flags that a program prints: $(cat flags.txt)"),
+    "again-shell-31": "a file that xargs names",
+    "again-shell-32": "a file that the script writes",
     "grown-02": "arguments that are made in a try, and in another way where that fails",
     "trainer-13": "a file behind -m: Python runs it while it looks for a module of that name",
 }
@@ -54,10 +66,11 @@ def everything() -> Iterator[tuple[str, Try]]:
 
 def dealt() -> Iterator[tuple[str, Try]]:
     """All of them: the same for the same number."""
-    for kind, count in COUNTS.items():
-        for number in range(count):
-            name = f"{kind}-{number:02}"
-            yield name, MAKERS[kind](Random(f"ninth/{name}"))  # noqa: S311
+    for deal, counts in (("", COUNTS), ("again-", AGAIN)):
+        for kind, count in counts.items():
+            for number in range(count):
+                name = f"{deal}{kind}-{number:02}"
+                yield name, MAKERS[kind](Random(f"ninth/{name}"))  # noqa: S311
 
 
 def undecided(name: str) -> str | None:
@@ -305,4 +318,176 @@ def _configured(chance: Random) -> Try:
     return Try(start + given, files, chance.choice((NEW, NEW, OLD)))
 
 
-MAKERS = {**sixth_tries.MAKERS, **eighth_tries.MAKERS, "modules": _modules, "configured": _configured}
+# --- a project whose options, model and loop are in modules of their own --------------------------------------------
+
+_OPTIONS = """import argparse
+
+
+def {name}(argv=None):
+    parser = argparse.ArgumentParser(description="train")
+    parser.add_argument("--mixed_precision", "--mp", default={default}{choices})
+    parser.add_argument("--bf16", action="store_true")
+    parser.add_argument("--batch-size", type=int, default=4)
+    parser.add_argument("--model", default="model")
+{more}    return parser.parse_args({argv})
+"""
+_MODELS = (
+    "def build(name):\n    return AutoModelForCausalLM.from_pretrained(name)\n",
+    "def build(name):\n    model = AutoModelForCausalLM.from_pretrained(name)\n    model.train()\n    return model\n",
+    "def build(name):\n    config = AutoConfig.from_pretrained(name)\n    return AutoModelForCausalLM.from_config(config)\n",
+    "def build(name):\n    model = AutoModelForCausalLM.from_pretrained(name)\n    model.gradient_checkpointing_enable()\n    return model\n",
+    "class Build:\n    def __call__(self, name):\n        return AutoModelForCausalLM.from_pretrained(name)\n\n\nbuild = Build()\n",
+)
+_LOOP_OF = """def train({given}):
+    model.train()
+    for batch in loader:
+        loss = model(**batch).loss
+        accelerator.backward(loss)
+        optimizer.step()
+        optimizer.zero_grad()
+"""
+_ENGINES = (
+    """class Engine:
+    def __init__(self, args):
+        self.args = args
+        self.accelerator = Accelerator({keywords})
+
+    def fit(self):
+        model = build(self.args.model)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+        loader = torch.utils.data.DataLoader(Rows(), batch_size=self.args.batch_size)
+        model, optimizer, loader = self.accelerator.prepare(model, optimizer, loader)
+        {mode}
+        for batch in loader:
+            loss = model(**batch).loss
+            self.accelerator.backward(loss)
+            optimizer.step()
+            optimizer.zero_grad()
+""",
+    """class Base:
+    precision = None
+
+    def __init__(self, args):
+        self.args = args
+        self.accelerator = self.make()
+
+    def make(self):
+        return Accelerator(mixed_precision=self.precision)
+
+
+class Engine(Base):
+    precision = {word}
+
+    def fit(self):
+        model = build(self.args.model)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+        loader = torch.utils.data.DataLoader(Rows(), batch_size=4)
+        model, optimizer, loader = self.accelerator.prepare(model, optimizer, loader)
+        {mode}
+        for batch in loader:
+            self.accelerator.backward(model(**batch).loss)
+            optimizer.step()
+            optimizer.zero_grad()
+""",
+)
+_OF_TRAINERS = """def make_arguments(args):
+    return TrainingArguments(
+        output_dir="out", max_steps=1, report_to="none", save_strategy="no",
+        per_device_train_batch_size=args.batch_size, {keywords}
+    )
+
+
+class Engine:
+    def __init__(self, args):
+        self.args = args
+        self.trainer = Trainer(model=build(args.model), args=make_arguments(args), train_dataset=Rows())
+
+    def fit(self):
+        self.trainer.train()
+"""
+_WORDS = (
+    "",
+    "",
+    " --mp bf16",
+    " --mixed_precision fp8",
+    " --bf16",
+    " --mixed_precision=no --batch-size 4",
+    " --mixed bf16",
+)
+
+
+def _project(chance: Random) -> Try:
+    package = chance.choice(("", "", "lib"))
+    where, dot = (f"{package}/", f"{package}.") if package else ("", "")
+    inner = "." if package and chance.random() < 0.5 else dot
+    name = chance.choice(("parse_args", "get_args", "options", "get_parser_args"))
+    options = _OPTIONS.format(
+        name=name,
+        default=chance.choice(("None", "None", "'fp8'", "'bf16'", "'no'")),
+        choices=chance.choice(("", ', choices=["no", "fp16", "bf16", "fp8"]')),
+        more=chance.choice(("", "", '    parser.add_argument("--local_rank", type=int, default=-1)\n')),
+        argv=chance.choice(("", "", "argv")),
+    )
+    head = (
+        "import torch\nfrom accelerate import Accelerator\nfrom transformers import AutoConfig, AutoModelForCausalLM\n"
+    )
+    mode = chance.choice(("model.train()", "model.train()", "pass", "torch.manual_seed(1)"))
+    trains = chance.random() < 0.35
+    files: dict[str, Any] = {"a.yaml": _accelerate(chance), f"{where}options.py": options}
+    files[f"{where}models.py"] = (
+        f"from transformers import AutoConfig, AutoModelForCausalLM\n\n\n{chance.choice(_MODELS)}"
+    )
+    if trains:
+        keywords = chance.choice(("bf16=args.bf16", "bf16=args.bf16", "bf16=args.mixed_precision == 'bf16'", ""))
+        engine = _OF_TRAINERS.format(keywords=keywords)
+        head = "import torch\nfrom transformers import Trainer, TrainingArguments\n"
+    else:
+        keywords = chance.choice(
+            (
+                *("mixed_precision=args.mixed_precision", "mixed_precision=self.args.mixed_precision", ""),
+                "mixed_precision='bf16' if args.bf16 else None",
+                "mixed_precision=args.mixed_precision or 'bf16'",
+            )
+        )
+        word = chance.choice(("None", "'fp8'", "'bf16'"))
+        engine = chance.choice(_ENGINES).format(keywords=keywords, mode=mode, word=word)
+    files[f"{where}engine.py"] = f"{head}\nfrom {inner}models import build\n{DATA}\n\n{engine}"
+    shape = chance.choice(("main", "main", "top", "inline"))
+    start = f"from {dot}engine import Engine\nfrom {dot}options import {name}\n"
+    if shape == "main":
+        main = f"{start}\n\ndef main():\n    args = {name}()\n    Engine(args).fit()\n\n\nif __name__ == '__main__':\n    main()\n"
+    elif shape == "top":
+        main = f"{start}\nargs = {name}()\nengine = Engine(args)\nengine.fit()\n"
+    else:
+        # The Accelerator and prepare() here, the loop in a module.
+        files[f"{where}engine.py"] = _LOOP_OF.format(given="accelerator, model, optimizer, loader")
+        word = chance.choice(("args.mixed_precision", "None", "'bf16' if args.bf16 else args.mixed_precision"))
+        main = (
+            f"import torch\nfrom accelerate import Accelerator\n\nfrom {dot}engine import train\n"
+            f"from {dot}models import build\nfrom {dot}options import {name}\n{DATA}\n\n"
+            f"def main():\n    args = {name}()\n    accelerator = Accelerator(mixed_precision={word})\n"
+            "    model = build(args.model)\n    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)\n"
+            "    loader = torch.utils.data.DataLoader(Rows(), batch_size=args.batch_size)\n"
+            "    model, optimizer, loader = accelerator.prepare(model, optimizer, loader)\n"
+            "    train(accelerator, model, optimizer, loader)\n\n\nif __name__ == '__main__':\n    main()\n"
+        )
+    files["train.py"] = main
+    if package and chance.random() < 0.8:
+        files[f"{where}__init__.py"] = chance.choice(("", f"from .options import {name}\n"))
+    how = chance.choice(
+        (
+            *("accelerate launch --config_file a.yaml train.py",) * 5,
+            *("python train.py", "accelerate launch --mixed_precision fp8 --fp8_backend te train.py"),
+            "torchrun --nproc_per_node 1 train.py",
+        )
+    )
+    return Try(how + chance.choice(_WORDS), files, chance.choice((NEW, NEW, OLD)))
+
+
+MAKERS = {
+    **sixth_tries.MAKERS,
+    **eighth_tries.MAKERS,
+    "modules": _modules,
+    "configured": _configured,
+    "project": _project,
+}
