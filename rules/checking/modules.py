@@ -13,7 +13,7 @@ from fp8check.rules.reading.kind import Kind
 from fp8check.rules.reading.limits import MAX_BYTES
 from fp8check.rules.record import Record
 from fp8check.rules.settings.script import Script, options_of
-from fp8check.rules.settings.script_known import Start, followed_into, known, through_module
+from fp8check.rules.settings.script_known import Start, Together, known, modules_known, through_module
 from fp8check.rules.trainers.deciding import TOOLS
 from fp8check.rules.trainers.registry import TRAINERS
 from fp8check.rules.trainers.run import Unread
@@ -58,9 +58,10 @@ def with_modules(source: ScriptSource, start: Start = _ALONE) -> Imported:
     """The script with what the modules beside it do, also those that these import in turn, started like that."""
     sources, unread = _modules(source)
     options = options_of([source, *sources], start.words, start.variables)
-    sources = [*followed_into(source, sources, start)]
-    script = Script.of(known(source, sources, start))
-    through = through_module(source, sources, start)
+    together = Together(source, sources, start)
+    sources = [*modules_known(together)]
+    script = Script.of(known(source, sources, start, together))
+    through = through_module(together)
     if through is not None:
         script = Script.of(through[0]).through(through[1])
     documents: list[Document] = []

@@ -74,6 +74,10 @@ class Known:
     ) -> None:
         self.modules = modules or {}
         self._of_names: dict[tuple[str, str], str | None] = {}
+        self._by_stem: dict[str, list[str]] = {}
+        for module in self.modules:
+            stem = module.removesuffix("/__init__.py").removesuffix(".py").rpartition("/")[2]
+            self._by_stem.setdefault(stem, []).append(module)
         self.reads, self.packages, self.path = reads, packages or {}, path
         self.written: set[str] = set()
         self._parsed = 0
@@ -102,14 +106,17 @@ class Known:
         stem = name.replace(".", "/")
         for _ in range(level - 1):
             folder = os.path.dirname(folder)
+        near = self._by_stem.get(os.path.basename(stem or os.path.normpath(folder)), [])
+        if not near:
+            return None
         ends = (f"{stem}.py", f"{stem}/__init__.py")
         if level:
-            wanted = {os.path.normpath(os.path.join(folder, one)) for one in ends}
-            return next((path for path in self.modules if os.path.normpath(path) in wanted), None)
+            wanted = {os.path.normpath(os.path.join(folder, one.lstrip("/"))) for one in ends}
+            return next((path for path in near if os.path.normpath(path) in wanted), None)
         beside = {os.path.normpath(os.path.join(os.path.dirname(self.path), one)) for one in ends}
-        found = [path for path in self.modules if os.path.normpath(path) in beside]
+        found = [path for path in near if os.path.normpath(path) in beside]
         inner = tuple(f"/{one}" for one in ends)
-        found = found or [path for path in self.modules if path in ends or path.endswith(inner)]
+        found = found or [path for path in near if path in ends or path.endswith(inner)]
         return found[0] if len(found) == 1 else None
 
     def of_command_line(self, names: Sequence[str]) -> dict[str, object]:

@@ -66,8 +66,34 @@ class Start(Record):
     packages: Mapping[str, bool] = {}
 
 
-def known(source: ScriptSource, modules: Sequence[ScriptSource], start: Start) -> ScriptSource:
-    """The script as it is started like that."""
+_MOST_TOGETHER = 400_000  # characters of modules that are followed with a script: to parse them takes longest
+
+
+class Together:
+    """A script and the modules that it imports, as they are started: followed together once, where anybody asks."""
+
+    def __init__(self, source: ScriptSource, modules: Sequence[ScriptSource], start: Start) -> None:
+        self.source, self.modules, self.start = source, modules, start
+        self._followed: tuple[Followed | None] | None = None
+
+    @property
+    def followed(self) -> Followed | None:
+        """What came of it; None where they are too large, or take too many steps."""
+        if self._followed is None:
+            into = {one.path: one.text for one in self.modules}
+            small = sum(map(len, into.values())) <= _MOST_TOGETHER
+            self._followed = (_follow(self.source, self.modules, self.start, into) if small else None,)
+        return self._followed[0]
+
+
+def known(
+    source: ScriptSource, modules: Sequence[ScriptSource], start: Start, together: Together | None = None
+) -> ScriptSource:
+    """The script as it is started like that.
+
+    Args:
+        together: the same three, where others ask for them as well.
+    """
     plain = source.with_options(options_of([source, *modules], start.words, start.variables))
     line = source.command_line
     if line is not None and start.words is not None:
@@ -81,22 +107,21 @@ def known(source: ScriptSource, modules: Sequence[ScriptSource], start: Start) -
     made = plain if followed is None else _Refining(plain, followed).source()
     if not modules or not _is_open(made):
         return made
-    followed = _follow(plain, modules, start, into={one.path: one.text for one in modules})
+    followed = (together or Together(plain, modules, start)).followed
     # A variable that a module sets has no place in the script.
     return made if followed is None or followed.environment else _Refining(plain, followed).source()
 
 
-def through_module(
-    source: ScriptSource, modules: Sequence[ScriptSource], start: Start
-) -> tuple[ScriptSource, ScriptSource] | None:
+def through_module(together: Together) -> tuple[ScriptSource, ScriptSource] | None:
     """A script whose only Accelerator is made in a module beside it, and that module, as they are started like that.
 
     None where that is not sure: several may be made, or the script or a module sets variables.
     """
+    source, modules = together.source, together.modules
     making = [one for one in modules if one.named("Accelerator")]
     if not making or source.named(*READERS) or any(one.named(*ARGUMENTS, *PARSERS) for one in modules):
         return None
-    followed = _follow(source, modules, start, into={one.path: one.text for one in modules})
+    followed = together.followed
     if followed is None or followed.environment:
         return None
     met = [(one, followed.modules[one.path]) for one in making if one.path in followed.modules]
@@ -111,15 +136,20 @@ def through_module(
     return None if call is None else (_Refining(source, followed).source(), refined)
 
 
-def followed_into(source: ScriptSource, modules: Sequence[ScriptSource], start: Start) -> Sequence[ScriptSource]:
+def modules_known(together: Together) -> Sequence[ScriptSource]:
     """The modules beside a script as they are started like that, where their text alone leaves something open.
 
     That is what they give to the arguments of a Trainer, where the script makes none itself, and whether a word as
     "fp8" goes nowhere but to where it was followed.
     """
-    makes = not source.named(*ARGUMENTS)
-    open_ = [one for one in modules if one.own or (makes and any(map(_is_unevaluated, one.named(*ARGUMENTS))))]
-    followed = _follow(source, modules, start, into={one.path: one.text for one in modules}) if open_ else None
+    modules = together.modules
+    makes = not together.source.named(*ARGUMENTS)
+    open_ = [
+        one
+        for one in modules
+        if any(own.word for own in one.own) or (makes and any(map(_is_unevaluated, one.named(*ARGUMENTS))))
+    ]
+    followed = together.followed if open_ else None
     if followed is None:
         return modules
     found = {one.path: followed.modules[one.path] for one in open_ if one.path in followed.modules}

@@ -768,9 +768,8 @@ class Follower:
 
     def _binary(self, node: ast.BinOp, scope: Scope) -> object:
         one, other = self.value(node.left, scope), self.value(node.right, scope)
-        output = next((part for part in (one, other) if isinstance(part, Output)), None)
-        if output is not None:
-            return output
+        if isinstance(one, Output) or isinstance(other, Output):
+            return self._of_outputs((one, other) if isinstance(one, Output) else (other, one))
         return script_calls.computed(node.op, self.held(one), self.held(other))
 
     def _joined_text(self, node: ast.JoinedStr, scope: Scope) -> object:
@@ -935,8 +934,21 @@ class Follower:
             elif isinstance(one, Model):
                 one.put(UNKNOWN)
                 one.hand_over()
-        output = next((one for one in given if isinstance(one, Output)), None)
-        return UNKNOWN if output is None else output._replace(grad=output.grad and not self.without_grad)
+        return self._of_outputs(given)
+
+    def _of_outputs(self, given: Collection[object]) -> object:
+        """What is computed of the outputs among some values: of the first of them, as a loss of predictions is.
+
+        It keeps gradients where any of them does, or may.
+        """
+        output = next(iter(given), None)
+        if not isinstance(output, Output):
+            return UNKNOWN
+        others = [one for one in given if isinstance(one, Output)]
+        alike = all(one.training is output.training and one.handed is output.handed for one in others)
+        grad = any(one.grad for one in others) or any(one is UNKNOWN for one in given)
+        grad = grad and not self.without_grad
+        return output._replace(grad=grad) if alike else Output(UNKNOWN, grad)
 
     def went_back(self, output: Output, line: int) -> None:
         """A backward pass of what a forward pass returned."""

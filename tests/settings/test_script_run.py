@@ -509,6 +509,13 @@ STEPS = {
         f"import torch\n{LOAD}loss = m(x)\nwith torch.no_grad():\n    loss = g(loss)\nloss.backward()",
         (False, False, True),
     ),
+    "of two, one without gradients": (
+        f"import torch\n{LOAD}with torch.no_grad():\n    t = m(x)\nf(m(x), t).backward()",
+        (False, True, True),
+    ),
+    "of two, in two modes": (f"{LOAD}t = m(x)\nm.train()\nf(m(x), t).backward()", (UNKNOWN, True, True)),
+    "a sum of two": (f"{LOAD}(m(x).loss + m(y).loss).backward()", (False, True, True)),
+    "a number times an output": (f"{LOAD}(0.5 * m(x).loss).backward()", (False, True, True)),
     "perhaps back": (f"{LOAD}if y:\n    m(x).backward()", (False, True, False)),
 }
 
@@ -567,6 +574,13 @@ def test_a_step_in_a_module(train: bool) -> None:
     (own,), (inside,) = found.steps, found.modules["pkg/load.py"].steps
     assert (own.training, own.grad, own.handed) == (UNKNOWN, True, True)
     assert (inside.training, inside.grad, inside.handed, inside.line) == (train, True, False, 5)
+
+
+def test_a_loss_of_what_is_not_known_and_a_target_without_gradients() -> None:
+    """Distillation: what the student computes is not known here, and the teacher keeps no gradients."""
+    found = followed(f"import torch\n{LOAD}with torch.no_grad():\n    t = m(x)\nf(y.float(), t.float()).backward()")
+    assert found is not None
+    assert found.steps == ()
 
 
 def test_backward_of_what_is_not_known() -> None:
