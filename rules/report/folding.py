@@ -9,6 +9,7 @@ its shape afterwards.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import chain
 
 from fp8check.rules.plain_text import OWN
@@ -17,7 +18,7 @@ from fp8check.rules.report.terminal import COMMAND, HANG, JOINED, KEPT, RESET
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     _Part = tuple[str, str, str, str]  # what paints, a mark, spaces, a text: one of them is there
 
@@ -26,6 +27,7 @@ _ROOM = 48  # columns that are to be left behind HANG, where a line has so many
 _LABEL = 36  # the same, of a word on a source line: where there are fewer, it stands further left
 _MARKS = f"{KEPT}{HANG}{COMMAND}"
 _WITHOUT = str.maketrans({KEPT: None, HANG: None, COMMAND: None, JOINED: " "})
+_WITHOUT_MARKS = str.maketrans(dict.fromkeys(_MARKS))
 _PAINT = re.compile(OWN)
 _PARTS = re.compile(rf"({OWN})|([{_MARKS}])|( +)|([^ \x1b{_MARKS}]+|\x1b)")
 _CUT_BEHIND = ",;:=|}_-"  # where a long word is cut rather than anywhere
@@ -49,9 +51,10 @@ def is_path(word: str) -> bool:
     return "/" in word or word.rstrip(_BEHIND_A_NAME).endswith(_ENDINGS) or word.endswith(_ENDINGS)
 
 
-def _lines(line: str, width: int) -> Iterable[str]:
+@lru_cache(maxsize=512)  # of ten thousand findings most say the same below their first line
+def _lines(line: str, width: int) -> Sequence[str]:
     if (len(line) > width or not line.isascii()) and _columns(line) > width:
-        return _Folded(width, _PARTS.findall(line)).lines
+        return _Folded(width, line).lines
     return (line.translate(_WITHOUT),)
 
 
@@ -129,18 +132,16 @@ class _Quotes:
 class _Reader:
     """The parts of a line, read one after the other: what stands before KEPT, and the words behind it."""
 
-    def __init__(self, parts: Iterable[_Part]) -> None:
-        self.kept = ""
+    def __init__(self, line: str) -> None:
+        before, _, rest = line.rpartition(KEPT)
+        self.kept = before.translate(_WITHOUT_MARKS)
         self.words: list[_Word] = []
-        before: list[str] = []
-        quotes: _Quotes | None = None
+        quotes = _Quotes() if COMMAND in before else None
+        parts: list[_Part] = _PARTS.findall(rest)
         pieces: list[str] = []
         gap, columns, hangs = 0, 0, False
         for paint, mark, space, text in parts:
-            if mark == KEPT:
-                self.kept, self.words = "".join(before), []
-                pieces, gap, columns, hangs = [], 0, 0, False
-            elif mark == COMMAND:
+            if mark == COMMAND:
                 quotes = _Quotes()
             elif mark:
                 hangs = True
@@ -155,17 +156,16 @@ class _Reader:
                 columns += cells(shown)
                 if quotes is not None:
                     quotes.read_all(shown)
-            before.append(paint or space or text)
         self.words.append(_Word(gap, pieces, columns, hangs=hangs, in_command=quotes is not None))
 
 
 class _Folded:
     """One line that is folded; `lines` has what became of it."""
 
-    def __init__(self, width: int, parts: Iterable[_Part]) -> None:
+    def __init__(self, width: int, text: str) -> None:
         self.lines: list[str] = []
         self._width = width
-        line = _Reader(parts)
+        line = _Reader(text)
         self._kept, words = line.kept, line.words
         self._left = _columns(self._kept)
         self._hang, self._is_below = self._hang_of(words)

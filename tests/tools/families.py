@@ -142,6 +142,30 @@ def script(make: Callable[[int], str]) -> Callable[[int], Case]:
     )
 
 
+def with_modules(text: str, modules: Callable[[int], Mapping[str, str]]) -> Callable[[int], Case]:
+    """A script that the launch command starts, and modules beside it."""
+
+    def make(n: int) -> Case:
+        case = script(lambda _: text)(n)
+        files = {**case.files, **{f"{name}.py": module.encode() for name, module in modules(n).items()}}
+        return case._replace(files={**files, "train.py": text.encode()})
+
+    return make
+
+
+def _in_a_row(n: int) -> Mapping[str, str]:
+    """Modules that import each other, the last of which makes the Accelerator."""
+    row = {f"m{one}": f"from m{one + 1} import make\nX = 'bf16'\n" + "y = [X]\n" * 50 for one in range(n)}
+    return {**row, f"m{n}": "from accelerate import Accelerator\ndef make():\n    return Accelerator()\n"}
+
+
+def _of_functions(n: int) -> Mapping[str, str]:
+    """A module of functions that call each other, with the arguments of a Trainer at their end."""
+    row = "".join(f"def f{one}(**more):\n    return f{one + 1}(**more)\n\n\n" for one in range(n))
+    last = f"def f{n}(**more):\n    return TrainingArguments('out', **more)\n"
+    return {"m": f"from transformers import Trainer, TrainingArguments\n\n\n{row}{last}"}
+
+
 def script_of_files(n: int) -> Case:
     """A script that reads a file again and again."""
     reads = "".join(f"c{number} = yaml.safe_load(open('c.yaml'))\n" for number in range(n))
@@ -790,6 +814,60 @@ FAMILIES: tuple[Family, ...] = (
         "variables of a script, and Accelerators",
         800,
         script(lambda n: "import os\n" + lines(n, "os.environ['FP8_V{}'] = '1'\nAccelerator()\n")),
+    ),
+    Family("modules in a row, beside a script", 20, with_modules("from m0 import make\nmake()\n", _in_a_row)),
+    Family(
+        "values of a module beside a script",
+        4_000,
+        with_modules(
+            "import m\nfrom accelerate import Accelerator\nAccelerator(mixed_precision=m.v1)\n",
+            lambda n: {"m": lines(n, "v{} = 'bf16'\n")},
+        ),
+    ),
+    Family(
+        "attributes of modules beside a script",
+        2_000,
+        with_modules(
+            "import m\nm.go()\n",
+            lambda n: {
+                "m": "import n\nfrom accelerate import Accelerator\ndef go():\n"
+                + lines(n, "    n.x{}.y\n")
+                + "    Accelerator(mixed_precision=n.v)\n",
+                "n": "v = 'fp8'\n",
+            },
+        ),
+    ),
+    Family(
+        "functions of a module beside a script, and arguments",
+        400,
+        with_modules("import m\nm.Trainer(args=m.f0(bf16=True)).train()\n", _of_functions),
+    ),
+    Family(
+        "words without a flag",
+        1_000,
+        lambda n: script(
+            lambda _: (
+                "import argparse\np = argparse.ArgumentParser()\n"
+                + lines(n, "p.add_argument('a{}')\n")
+                + "a = p.parse_args()\nAccelerator(mixed_precision=a.a0)\n"
+            )
+        )(n)._replace(
+            options=(
+                *UNSEEN,
+                "--launch",
+                "accelerate launch --config_file accel.yaml train.py " + lines(n, "w{} ").strip(),
+            )
+        ),
+    ),
+    Family(
+        "comprehensions of a script",
+        1_000,
+        script(
+            lambda n: (
+                lines(n, "a{} = {k: v for k, v in {'x': 'fp8'}.items() if k}\n")
+                + "Accelerator(mixed_precision=a0['x'])\n"
+            )
+        ),
     ),
     Family("handlers", 1_500, script(lambda n: n * "h = TERecipeKwargs()\n" + "Accelerator(kwargs_handlers=[h])\n")),
     Family(
