@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 MOST = 40  # values of a line that are tried
 MOST_RUNS = 20  # of a script that starts many, each value would cost all of them
-MOST_COST = 450_000  # of all runs that are judged for a line, in characters (_cost): some 1.5 s
+MOST_COST = 300_000  # of all runs that are judged for a line, in characters (_cost): 1 s, on a slow core 2
 _AN_ENTRY = 30  # characters of YAML or JSON that take as long to read and to judge as an entry does besides
 _OF_SOURCE = 3  # as many of YAML as one of a script
 _A_RUN = 1_500  # as many as a run takes whatever its files
