@@ -580,7 +580,8 @@ def script_overrides_precision(
     elsewhere = next((asker for asker in requested.fp8 if asker != own), None)
     if own is None or own.value == "fp8" or elsewhere is None:
         return
-    flag, maker = own.origin.flag, script.accelerator
+    source = run.script.maker or script
+    flag, maker = own.origin.flag, source.accelerator
     here = Setting(own.value, Origin(span=maker.span)) if flag is not None and maker is not None else own
     yield Found(
         f"the script's mixed_precision={own.value!r}{f', by {flag},' if flag is not None else ''} cancels fp8",
@@ -589,5 +590,5 @@ def script_overrides_precision(
         related=(_overridden(elsewhere),),
         notes=tuple(_what_is_left(outcome)),
         action=dropped(flag) if flag is not None else None,
-        fact=f"Accelerator() without mixed_precision in {script.path} takes it from the launcher",
+        fact=f"Accelerator() without mixed_precision in {source.path} takes it from the launcher",
     )

@@ -21,7 +21,7 @@ from fp8check.rules.trainers.script import OwnScript
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from fp8check.rules.settings.script import ScriptSource
 
@@ -54,9 +54,13 @@ class Imported(Record):
     sources: tuple[ScriptSource, ...] = ()
 
 
-def with_modules(source: ScriptSource, start: Start = _ALONE) -> Imported:
-    """The script with what the modules beside it do, also those that these import in turn, started like that."""
-    sources, unread = _modules(source)
+def with_modules(source: ScriptSource, start: Start = _ALONE, given: Mapping[str, str] = {}) -> Imported:
+    """The script with what the modules beside it do, also those that these import in turn, started like that.
+
+    Args:
+        given: the texts of some of them by path, which go before the files.
+    """
+    sources, unread = _modules(source, given)
     options = options_of([source, *sources], start.words, start.variables)
     together = Together(source, sources, start)
     sources = [*modules_known(together)]
@@ -68,12 +72,12 @@ def with_modules(source: ScriptSource, start: Start = _ALONE) -> Imported:
     for module in sources:
         made = through[1] if through is not None and through[1].path == module.path else module.with_options(options)
         script, before = script.importing(made, decided=through is not None), script
-        if script is not before:
+        if script is not before or made.calls:  # what is said of it is said at its lines
             documents.append(Document(module.path, module.text, "python", None, loader="python", kind=Kind("script")))
     return Imported(script, tuple(documents), tuple(unread), tuple(sources))
 
 
-def _modules(source: ScriptSource) -> tuple[list[ScriptSource], list[Unread]]:
+def _modules(source: ScriptSource, given: Mapping[str, str]) -> tuple[list[ScriptSource], list[Unread]]:
     """The modules that a script imports, the nearest first, and those that cannot be read."""
     folders = _Folders(source.path)
     pending, met = deque([(source, os.path.dirname(source.path))]), {os.path.normpath(source.path)}
@@ -87,7 +91,7 @@ def _modules(source: ScriptSource) -> tuple[list[ScriptSource], list[Unread]]:
             if path in met:
                 continue
             met.add(path)
-            module = _read(path)
+            module = _read(path, given.get(path))
             if isinstance(module, Unread):
                 unread.append(module)
             elif module is not None:
@@ -154,14 +158,14 @@ def _places(source: ScriptSource, folders: _Folders, package: str, met: set[str]
             yield os.path.join(stem, "__init__.py")
 
 
-def _read(path: str) -> ScriptSource | Unread | None:
-    """What is in a module; None where there is none of that name."""
+def _read(path: str, given: str | None) -> ScriptSource | Unread | None:
+    """What is in a module, whose text may be given; None where there is none of that name."""
     from fp8check.rules.reading.source import load
     from fp8check.rules.settings.script_syntax import parse, why_unparsed
 
     command = f"fp8check where {path} can be read"
     try:
-        text = load(path, files.read(path, MAX_BYTES))
+        text = load(path, files.read(path, MAX_BYTES) if given is None else given.encode())
     except Unreadable as error:
         return None if error.reason == "absent" else Unread("script", path, error.message, None, command)
     source = parse(text, module=True)

@@ -178,9 +178,9 @@ def _named(part: RunRequest, given: Sequence[Examined]) -> tuple[Document, ...]:
     for report in given:
         run = report.inputs.run
         default = run.accelerate.path if run.accelerate is not None and run.accelerate_is_default else None
-        script = next((document.path for document in report.documents if document.kind == "script"), None)
+        scripts = _scripts_of(report)
         for document in report.documents:
-            writable = document.kind in CONFIGURATION or document.path == script
+            writable = document.kind in CONFIGURATION or document.path in scripts
             if writable and document.path not in known and document.path != default:
                 found.setdefault(document.path, document)
     if part.follow:
@@ -189,6 +189,19 @@ def _named(part: RunRequest, given: Sequence[Examined]) -> tuple[Document, ...]:
         None if part.script is None or any(document.kind == "shell" for document in part.documents) else part.script[0]
     )
     return tuple(document for path, document in found.items() if path == sent)
+
+
+def _scripts_of(report: Examined) -> set[str]:
+    """The script of a run, and the modules that make its Accelerator or the arguments of its Trainer."""
+    run = report.inputs.run
+    first = next((document.path for document in report.documents if document.kind == "script"), None)
+    found = set() if first is None else {first}
+    if run.script.maker is not None:
+        found.add(run.script.maker.path)
+    for _, setting in run.training.top.settings():
+        if setting.origin.span is not None and setting.origin.span.file.endswith(".py"):
+            found.add(setting.origin.span.file)
+    return found
 
 
 def _default(given: Sequence[Examined], documents: Sequence[Document]) -> Document | None:

@@ -135,7 +135,8 @@ def assemble(
         from fp8check.rules.checking.started import facts_of_launch  # most checks name no launch
 
         facts = facts_of_launch(launch, facts)
-    started = _started(launch, script, trainer, facts, follow=follow)
+    texts = {one.path: one.loaded().text for one in documents if one.kind == "script"}
+    started = _started(launch, script, trainer, facts, texts, follow=follow)
     if launch is not None and launch.arguments and follow and not by_kind.training:
         by_kind = by_kind._replace(training=_named_training(launch, by_kind, trainer, started))
     by_kind = _with_own_files(by_kind, launch, started)
@@ -412,7 +413,13 @@ class _Common(Record):
 
 
 def _started(
-    launch: Launch | None, given: tuple[str, bytes] | None, trainer: str | None, facts: Facts, *, follow: bool
+    launch: Launch | None,
+    given: tuple[str, bytes] | None,
+    trainer: str | None,
+    facts: Facts,
+    texts: Mapping[str, str],
+    *,
+    follow: bool,
 ) -> _Started:
     """The script, where it can be read, and who trains by it: that goes before any key of a file."""
     text, script = script_file(launch or Launch("python", given=False), given, follow=follow)
@@ -429,7 +436,7 @@ def _started(
 
     source = script.source
     start = start_of(launch, facts, _dotenv(source) if follow else None, reads=follow)
-    imported = with_modules(source, start) if follow else Imported(Script.of(known(source, (), start)))
+    imported = with_modules(source, start, texts) if follow else Imported(Script.of(known(source, (), start)))
     words, of_words = words_beside(source) if follow else ((), None)
     unread += (*imported.unread, *((of_words,) if of_words is not None else ()))
     script, documents = imported.script, documents + imported.documents

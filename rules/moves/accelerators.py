@@ -55,12 +55,12 @@ def refused_gone(site: Site) -> Iterator[Action]:
 
 
 def _accelerators(site: Site) -> Sequence[Call]:
-    source = site.run.script.source
+    source = site.run.script.maker or site.run.script.source
     return () if source is None else source.named("Accelerator")[:1] if source.accelerator is not None else ()
 
 
 def _handlers(site: Site) -> Sequence[Call]:
-    source = site.run.script.source
+    source = site.run.script.maker or site.run.script.source
     return () if source is None else source.named(*HANDLERS)
 
 

@@ -401,6 +401,7 @@ class Script(Record):
         loads_late: whether it loads its model once the arguments are there; None where that is not known.
         compiled: the call of torch.compile() whose model its Trainer gets; None where none does.
         parsed: what its parser of dataclasses takes; None where that is not known, or no Trainer is used.
+        maker: the module beside it that makes its Accelerator; None where it does that itself.
     """
 
     mixed_precision: Setting | None = None
@@ -421,6 +422,7 @@ class Script(Record):
     loads_late: bool | None = None
     compiled: Call | None = None
     parsed: Parsed | None = None
+    maker: ScriptSource | None = None
 
     @classmethod
     def of(cls, source: ScriptSource) -> Script:
@@ -513,6 +515,7 @@ class Script(Record):
                 unprepared=source.unprepared or module.unprepared,
             )
         return self._replace(
+            maker=module,
             source=source,
             mixed_precision=made.mixed_precision,
             handler=made.handler,
