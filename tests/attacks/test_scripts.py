@@ -550,7 +550,8 @@ def test_a_module_that_a_module_imports_is_read(tmp_path: Path) -> None:
 @attack("U7")
 def test_a_module_that_makes_the_accelerator_is_read(tmp_path: Path) -> None:
     (tmp_path / "helpers.py").write_text("from accelerate import Accelerator\ndef make():\n    return Accelerator()\n")
-    said = check(tmp_path, "import helpers\naccelerator = helpers.make()\n", HOPPER)
+    script = "import os\nimport helpers\nif os.cpu_count() > 4:\n    accelerator = helpers.make()\n"
+    said = check(tmp_path, script, HOPPER)
     is_undecided(said)
     assert said["outcome"]["undecided"].startswith("helpers.py:3 makes Accelerator")
 

@@ -46,6 +46,8 @@ NAMED = {
     "arguments that are made in a try": "the arguments are made in several places",
     "TrainingArguments.mixed_precision": "may turn FP8 on itself: mixed_precision",
     "what is set under a condition": "may set gradient_checkpointing of args",
+    "what the shell has in CONF": "train.py",
+    "what a module asks the shell for": "engine.py:17 passes bf16",
     "what the shell has in MP": "os.environ.get('MP')",
     "adapters whose layers are left to PEFT": "leaves target_modules to PEFT",
     "what a command prints": "what $(cat flags.txt) stands for",

@@ -45,7 +45,10 @@ def decided(text: str, *modules: str) -> Decided:
     [
         (MAKES, "script"),
         (f"import transformers\n{MAKES}", "script"),
-        (f"from transformers import Trainer\n{MAKES}", "transformers"),
+        (f"from transformers import Trainer\n{MAKES}", "script"),  # which nothing names again
+        (f"from transformers import Trainer as T\n{MAKES}T(model)", "transformers"),
+        (f"from transformers import AutoModel, Trainer\n{MAKES}AutoModel.from_pretrained('m')", "script"),
+        (f"from trl import SFTTrainer\n{MAKES}print(SFTTrainer)", "trl"),
         ("import transformers as t\nt.Trainer(model)", "transformers"),
         ("import transformers\nclass A(transformers.TrainingArguments): ...", "transformers"),
         ("from transformers import *\nSeq2SeqTrainer()", "transformers"),

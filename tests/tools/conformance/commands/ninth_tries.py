@@ -42,18 +42,25 @@ AGAIN = {
 LEFT_OUT: Mapping[str, str] = {
     "axolotl-06": "activations that are offloaded, which asks a GPU for its streams",
     "parser-11": "nccl, which there is for GPUs alone",
+    **dict.fromkeys(
+        ("again-shell-10", "again-shell-15", "again-shell-29"), "make starts it: no run is found, and that is said"
+    ),
     "stage-07": "two processes of DeepSpeed that do not come to an end on a CPU",
 }
-_SHELL = "what the shell has in a variable of the user's own"
 _OPEN: Mapping[str, str] = {
-    **dict.fromkeys(("configured-02", "configured-20", "configured-21", "configured-27"), _SHELL),
-    **dict.fromkeys(("configured-31", "configured-33", "configured-38", "grown-10", "loop-11"), _SHELL),
-    **dict.fromkeys(("modules-05", "modules-09", "modules-11"), _SHELL),
-    **dict.fromkeys(("again-configured-09", "again-configured-14", "again-configured-28"), _SHELL),
-    **dict.fromkeys(("again-shell-10", "again-shell-15", "again-shell-29"), "a run that make starts"),
-    **dict.fromkeys(("again-shell-23", "again-shell-35"), "flags that a program prints: $(cat flags.txt)"),
-    "again-shell-31": "a file that xargs names",
-    "again-shell-32": "a file that the script writes",
+    **dict.fromkeys(
+        (
+            *("configured-02", "configured-20", "configured-21", "configured-27", "configured-31", "configured-33"),
+            *("configured-38", "again-configured-09", "again-configured-14", "again-configured-28"),
+        ),
+        "what the shell has in CONF, the name of a file",
+    ),
+    **dict.fromkeys(("modules-05", "modules-09", "modules-11"), "what a module asks the shell for, PRECISION"),
+    "grown-10": "what the shell has in BF16",
+    "loop-11": "what the shell has in MP",
+    **dict.fromkeys(("again-shell-23", "again-shell-35"), "what a command prints: $(cat flags.txt)"),
+    "again-shell-31": "a value that the shell fills in: a file that xargs names",
+    "again-shell-32": "a file that the script itself writes",
     "grown-02": "arguments that are made in a try, and in another way where that fails",
     "trainer-13": "a file behind -m: Python runs it while it looks for a module of that name",
 }
