@@ -192,16 +192,21 @@ def _named(part: RunRequest, given: Sequence[Examined]) -> tuple[Document, ...]:
 
 
 def _scripts_of(report: Examined) -> set[str]:
-    """The script of a run, and the modules that make its Accelerator or the arguments of its Trainer."""
+    """The script of a run, and the modules that make its Accelerator or the arguments of its Trainer.
+
+    No command names those: none outside of the current folder is written, whatever import or link leads there.
+    """
     run = report.inputs.run
     first = next((document.path for document in report.documents if document.kind == "script"), None)
-    found = set() if first is None else {first}
+    if first is None:
+        return set()
+    from fp8check.rules.settings.script_files import is_inside  # few plans have a script
+
+    spans = (setting.origin.span for _, setting in run.training.top.settings())
+    modules = {span.file for span in spans if span is not None and span.file.endswith(".py")}
     if run.script.maker is not None:
-        found.add(run.script.maker.path)
-    for _, setting in run.training.top.settings():
-        if setting.origin.span is not None and setting.origin.span.file.endswith(".py"):
-            found.add(setting.origin.span.file)
-    return found
+        modules.add(run.script.maker.path)
+    return {first, *filter(is_inside, modules)}
 
 
 def _default(given: Sequence[Examined], documents: Sequence[Document]) -> Document | None:

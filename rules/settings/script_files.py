@@ -44,7 +44,7 @@ class Opened(Record):
 
 def text_of(follower: Follower, path: object) -> object:
     """What a file says; UNKNOWN where that is not known here."""
-    if not isinstance(path, str) or not follower.known.reads or path in follower.known.written or not _is_inside(path):
+    if not isinstance(path, str) or not follower.known.reads or path in follower.known.written or not is_inside(path):
         return UNKNOWN
     try:
         return files.read(path, LONGEST).decode()
@@ -52,7 +52,7 @@ def text_of(follower: Follower, path: object) -> object:
         return UNKNOWN
 
 
-def _is_inside(path: str) -> bool:
+def is_inside(path: str) -> bool:
     """Whether a file stands in the current folder or below it, whatever links lead there."""
     here = os.path.realpath("")
     try:

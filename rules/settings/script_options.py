@@ -98,9 +98,10 @@ class CommandLine(Record):
         words = self.fixed if self.fixed is not None else words or ()
         given = _given(Flags(self.options, self.reads), words) if self.fire is None else by_fire(words, self.fire)
         given |= self._by_place(words)[0]
+        loose_words = any(word[:1] != "-" for word in words)
         values: dict[str, Setting] = {}
         for name, option in self.options.items():
-            is_told = option.takes != "unknown" or any(word[:1] != "-" for word in words)
+            is_told = option.takes != "unknown" or loose_words
             if option.has_place and self.reads != "loose" and name not in given and is_told:
                 why = f"{option.span.file}:{option.span.line} takes {name} of the command"
                 values[name] = SettingLater(Later(name, why), Origin(span=option.span))
@@ -122,34 +123,34 @@ class CommandLine(Record):
                 values[name] = SettingLater(Later(flag, f"whether the command says {flag}"), values[name].origin)
         return values
 
-    def _by_place(self, words: Sequence[str]) -> tuple[dict[str, Setting], Sequence[Option]]:
-        """The options that words without a flag set, by their order, and those that no word is left for.
+    def _by_place(self, words: Sequence[str]) -> tuple[dict[str, Setting], set[str]]:
+        """The options that words without a flag set, by their order, and the names of those that no word is left for.
 
         Nothing is known of any where a word may belong to a flag or not, and where one of them takes several.
         """
         places = [option for option in self.options.values() if option.has_place]
         if not places or self.reads == "loose" or any(option.takes == "unknown" for option in places):
-            return {}, ()
+            return {}, set()
         flags, loose = Flags(self.options, self.reads), []
         rest = iter(words)
         for word in rest:
             if word == "--" or is_several(word):
-                return {}, ()
+                return {}, set()
             if not word.startswith("-"):
                 loose.append(word)
                 continue
             option, negated = flags.meant(word.partition("=")[0])
             if (option is None and negated is None) or (option is not None and option.takes in ("unknown", "yes")):
-                return {}, ()
+                return {}, set()
             if option is not None and option.takes not in ("on", "off") and "=" not in word:
                 next(rest, "")
         if len(loose) > len(places):
-            return {}, ()
-        read = {option.name: _read(option, word, word) for option, word in zip(places, loose, strict=False)}
+            return {}, set()
         placed = {
-            name: one._replace(origin=Origin(flag=word)) for (name, one), word in zip(read.items(), loose, strict=True)
+            option.name: _read(option, word, word)._replace(origin=Origin(flag=word))
+            for option, word in zip(places, loose, strict=False)
         }
-        return placed, places[len(loose) :]
+        return placed, {option.name for option in places[len(loose) :]}
 
     def refused(self, words: Sequence[str]) -> str:
         """The first word at which the script's parser ends it; "" where there is none, or that is not known."""
@@ -201,7 +202,7 @@ class CommandLine(Record):
             return None  # of which command an option is, is not known
         given, left = _given(Flags(self.options, self.reads), words), self._by_place(words)[1]
         for name, option in self.options.items():
-            if (option.required and name not in given) or option in left:
+            if (option.required and name not in given) or name in left:
                 said = f"the following arguments are required: {'/'.join(option.flags)}"
                 return Setting(said, Origin(span=option.span))
         return None

@@ -248,3 +248,23 @@ def test_a_check_ends_with_no_plan_of_less_than_half_the_speed_of_bf16() -> None
     at_end = run(*files).stdout.partition("what to do")[2].splitlines()
     assert at_end == ["  fp8check plan, on the same files, tries more than a check has time for"]
     assert "torch_compile: true" in run("plan", *files).stdout
+
+
+ENGINE = "from accelerate import Accelerator\n\n\ndef run():\n    return Accelerator(mixed_precision='bf16')\n"
+
+
+@pytest.mark.parametrize("where", ["beside", "through a link"])
+def test_a_module_that_makes_the_accelerator_is_edited_where_it_lies_here(folder: Path, where: str) -> None:
+    """No command names it: what lies elsewhere is read, and not written, whatever link leads there."""
+    here = folder / "here"
+    here.mkdir()
+    os.chdir(here)
+    engine = here / "engine.py" if where == "beside" else folder / "elsewhere.py"
+    engine.write_text(ENGINE)
+    if where != "beside":
+        (here / "engine.py").symlink_to(engine)
+    (here / "train.py").write_text("from engine import run\n\nrun()\n")
+    (here / "accel.yaml").write_text(ACCEL.replace("te", "AO"))
+    command = ("accelerate", "launch", "--config_file", "accel.yaml", "train.py")
+    done = run("fix", "--goal", "fp8", *OPTIONS, "--", *command)
+    assert engine.read_text() == (ENGINE.replace("bf16", "fp8") if where == "beside" else ENGINE), done
