@@ -68,10 +68,7 @@ def everything() -> Iterator[tuple[str, Try]]:
 
 def dealt() -> Iterator[tuple[str, Try]]:
     """All of them: the same for the same number."""
-    for kind, count in COUNTS.items():
-        for number in range(count):
-            name = f"{kind}-{number:02}"
-            yield name, MAKERS[kind](Random(f"eighth/{name}"))  # noqa: S311
+    yield from sixth_tries.by_chance("eighth", {"": COUNTS}, MAKERS)
     yield from _asked()
 
 
@@ -283,7 +280,8 @@ _STARTED = ("if __name__ == '__main__':\n    main()",) * 5 + (
 )
 
 
-def _indented(text: str) -> str:
+def body_of(text: str) -> str:
+    """Statements as the body of a function."""
     return "".join(f"    {line}\n" for line in text.splitlines())
 
 
@@ -291,12 +289,12 @@ def _grown(chance: Random) -> Try:
     arguments = chance.choice(_BUILT_ARGUMENTS)
     text = _GROWN.format(
         top=chance.choice(_TOP),
-        built=_indented(chance.choice(_BUILT)),
-        arguments=_indented(arguments),
-        between=_indented(chance.choice(_BETWEEN)),
+        built=body_of(chance.choice(_BUILT)),
+        arguments=body_of(arguments),
+        between=body_of(chance.choice(_BETWEEN)),
         trainer=chance.choice(("Trainer", "Trainer", "Trainer", "OwnTrainer", "transformers.Trainer")),
         more=chance.choice(_MORE),
-        last=_indented(chance.choice(_LAST)),
+        last=body_of(chance.choice(_LAST)),
         started=chance.choice(_STARTED),
     )
     given = ""

@@ -73,11 +73,7 @@ def everything() -> Iterator[tuple[str, Try]]:
 
 def dealt() -> Iterator[tuple[str, Try]]:
     """All of them: the same for the same number."""
-    for deal, counts in (("", COUNTS), ("again-", AGAIN)):
-        for kind, count in counts.items():
-            for number in range(count):
-                name = f"{deal}{kind}-{number:02}"
-                yield name, MAKERS[kind](Random(f"ninth/{name}"))  # noqa: S311
+    return sixth_tries.by_chance("ninth", {"": COUNTS, "again-": AGAIN}, MAKERS)
 
 
 def undecided(name: str) -> str | None:
@@ -95,10 +91,6 @@ _RECIPES = (
 
 def _accelerate(chance: Random) -> dict[str, Any]:
     return config(mixed_precision=chance.choice(("fp8", "fp8", "fp8", "bf16")), fp8_config=chance.choice(_RECIPES))
-
-
-def _indented(text: str) -> str:
-    return "".join(f"    {line}\n" for line in text.splitlines())
 
 
 # --- a project of several modules ----------------------------------------------------------------------------------
@@ -306,7 +298,7 @@ def _configured(chance: Random) -> Try:
     )
     body += _OF_TRAINER if trains else _OWN_LOOP
     if chance.random() < 0.4:
-        body = f"def main():\n{_indented(body)}\n\nif __name__ == '__main__':\n    main()\n"
+        body = f"def main():\n{eighth_tries.body_of(body)}\n\nif __name__ == '__main__':\n    main()\n"
     text = f"{head}{reads}\n{DATA}\n{body}"
     given = ""
     if "'--config'" in names:

@@ -22,6 +22,7 @@ from tests.tools.conformance.commands.second_tries import (
     Try,
     config,
 )
+from tests.tools.conformance.commands.sixth_tries import by_chance
 from tests.tools.conformance.commands.strategies import AXOLOTL_DEEPSPEED, FACTORY_DEEPSPEED
 from tests.tools.conformance.commands.third_tries import HF, HF_FILE, SFT, axolotl, factory
 
@@ -134,11 +135,7 @@ def everything() -> Iterator[tuple[str, Try]]:
 
 def dealt() -> Iterator[tuple[str, Try]]:
     """All of them: the same for the same number."""
-    for deal, counts in (("", COUNTS), ("again-", AGAIN)):
-        for kind, count in counts.items():
-            for number in range(count):
-                name = f"{deal}{kind}-{number:02}"
-                yield name, MAKERS[kind](Random(f"seventh/{name}"))  # noqa: S311
+    yield from by_chance("seventh", {"": COUNTS, "again-": AGAIN}, MAKERS)
     yield from _asked()
 
 

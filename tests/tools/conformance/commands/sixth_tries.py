@@ -22,7 +22,7 @@ from tests.tools.conformance.commands.second_tries import (
 from tests.tools.conformance.commands.third_tries import SFT, axolotl, factory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 KIND = "sixth tries"
 COUNTS = {"own": 50, "trainer": 60, "trl": 50, "factory": 60, "axolotl": 40}
@@ -319,11 +319,18 @@ _IN_FRONT = ("", "", "", "", "", "nohup", "env", "time", "timeout 300", "nice")
 
 def everything() -> Iterator[tuple[str, Try]]:
     """The names of the cases, and what makes them: the same for the same number."""
-    for kind, count in COUNTS.items():
-        for number in range(count):
-            name = f"{kind}-{number:02}"
-            if name not in LEFT_OUT:
-                yield name, MAKERS[kind](Random(f"sixth/{name}"))  # noqa: S311
+    return ((name, one) for name, one in by_chance("sixth", {"": COUNTS}, MAKERS) if name not in LEFT_OUT)
+
+
+def by_chance(
+    which: str, deals: Mapping[str, Mapping[str, int]], makers: Mapping[str, Callable[[Random], Try]]
+) -> Iterator[tuple[str, Try]]:
+    """So many of each kind, deal by deal, by names that begin as the deal is called: the same for the same name."""
+    for deal, counts in deals.items():
+        for kind, count in counts.items():
+            for number in range(count):
+                name = f"{deal}{kind}-{number:02}"
+                yield name, makers[kind](Random(f"{which}/{name}"))  # noqa: S311
 
 
 def _merged(
