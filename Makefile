@@ -53,8 +53,8 @@ lint: $(VENV)/.installed ## ruff: rules and formatting
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
-types: $(VENV)/.installed ## mypy strict on the installed package
-	@$(BIN)/mypy -p fp8check.rules -p fp8check.cli -p fp8check.probe -p fp8check.service | sed -E 's#^build/__editable__[^/]*/fp8check/##'
+types: $(VENV)/.installed ## mypy strict on the installed package; of the tests, that they call what there is
+	@$(BIN)/mypy -p fp8check.rules -p fp8check.cli -p fp8check.probe -p fp8check.service -p tests | sed -E 's#^build/__editable__[^/]*/fp8check/##'
 
 layers: $(VENV)/.installed ## who imports whom: circles of files, arrows the wrong way, and the contracts of pyproject.toml
 	@$(BIN)/python -m tests.tools.layers

@@ -174,7 +174,12 @@ def test_a_line_of_many_runs_is_judged_once_for_all(
     (tmp_path / "run.sh").write_text("export NVTE_DEBUG=1\n" + 4 * "accelerate launch --mixed_precision fp8 train.py\n")
     judged: list[Request] = []
     check = trying.check_request
-    monkeypatch.setattr(trying, "check_request", lambda request: judged.append(request) or check(request))
+
+    def judge(request: Request) -> object:
+        judged.append(request)
+        return check(request)
+
+    monkeypatch.setattr(trying, "check_request", judge)
     told = explain(1, path="run.sh")
     assert told.count("NVTE_DEBUG=2") == 4
     assert len(judged) == len({one.runs[0].documents[0].text for one in judged})

@@ -11,7 +11,7 @@ from fp8check.rules.trainers.detect import read
 FACTORY = "model_name_or_path: x\nfinetuning_type: full\n"
 
 
-def problems(text: str, path: str = "f.yaml") -> list[Problem]:
+def problems(text: str, path: str = "f.yaml") -> tuple[Problem, ...]:
     return read(path, text.encode()).problems
 
 

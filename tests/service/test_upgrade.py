@@ -24,16 +24,17 @@ from fp8check.service.store.store import make_engine
 from tests.support.example import BODY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+    from typing import TypeAlias
+
+    Rows: TypeAlias = Mapping[str, Sequence[tuple[Any, ...]]]
 
 CHECKS = 2500  # more than a migration takes at once
 ANSWERS = 40
 JOBS = 60
 TABLES = ("answers", "checks", "jobs")
 STATES = ("done", "failed", "cancelled", "interrupted")
-
-Rows = "Mapping[str, Sequence[tuple[Any, ...]]]"
 
 
 @pytest.fixture

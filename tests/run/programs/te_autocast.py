@@ -20,7 +20,7 @@ gradients:
 """
 inspect = None
 if os.environ.get("INSPECT"):
-    from nvdlfw_inspect import api as inspect
+    from nvdlfw_inspect import api as inspect  # type: ignore[no-redef]
 
     with open("inspect.yaml", "w") as file:
         file.write(INSPECT)

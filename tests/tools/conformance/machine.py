@@ -94,7 +94,7 @@ def _capability(device: object = None) -> tuple[int, int]:
     left = visible()
     if not left:
         raise RuntimeError("No CUDA GPUs are available")
-    index = _chosen[0] if device is None else int(getattr(device, "index", device) or 0)
+    index = _chosen[0] if device is None else int(getattr(device, "index", device) or 0)  # type: ignore[call-overload]
     major, minor = _gpus[left[index]].split(".")
     return int(major), int(minor)
 

@@ -172,6 +172,8 @@ def tell(summary: dict[str, object], out: Path) -> int:
         path = folder / f"{one['target']}-{mark}.json"
         path.write_text(json.dumps(one, indent=1) + "\n", encoding="utf-8")
         print(f"OPEN {one['target']}: {one['key']!a}  {path}")
+        # CI keeps what was printed, and no file.
+        print(f"  {json.dumps(one['case'])[:1500]}\n  {one['text'][-1500:]!a}")
     print(f"{summary['executions']:,} executions of {len(summary['targets'])} targets, {len(open_)} open")  # type: ignore[arg-type]
     return len(open_)  # type: ignore[arg-type]
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from fp8check.service.check_request import CheckRequest
 
 BOUNDARY = "----fp8check"
+_PLANNING_S = 1.0
 _REFUSALS = (400, 401, 403, 404, 405, 406, 408, 409, 411, 413, 415, 421, 422, 429, 431, 501, 503)
 
 
@@ -100,7 +101,7 @@ def _planned(request: CheckRequest) -> Iterable[str]:
     """What POST /plan answers."""
     labels = []
     for name in ("json", "text"):
-        found = checking.plan(request, Facts, name)
+        found = checking.plan(request, Facts, name, _PLANNING_S)
         text = found.body.decode("utf-8")
         clean(text, f"a plan as {name}", painted=request.options.color and name == "text")
         no_secret(text, f"a plan as {name}")
@@ -193,7 +194,10 @@ class Running:
         """One request."""
         path, _, query = target.partition("?")
         answer = Answer()
-        pieces = [{"type": "http.request", "body": body, "more_body": False}, {"type": "http.disconnect"}]
+        pieces: list[Message] = [
+            {"type": "http.request", "body": body, "more_body": False},
+            {"type": "http.disconnect"},
+        ]
 
         async def receive() -> Message:
             return pieces.pop(0) if len(pieces) > 1 else pieces[0]

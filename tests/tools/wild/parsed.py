@@ -27,12 +27,14 @@ def _once(source: Source, **options: object) -> object:
     return _kept[key]
 
 
-def _read_once(path: str) -> object:
+def _read_once(path: str, given: str | None) -> object:
+    if given is not None:
+        return _read(path, given)
     absolute = os.path.abspath(path)
     if absolute not in _kept_modules:
         if len(_kept_modules) >= 20 * _MOST:
             _kept_modules.clear()
-        _kept_modules[absolute] = _read(path)
+        _kept_modules[absolute] = _read(path, None)
     return _kept_modules[absolute]
 
 

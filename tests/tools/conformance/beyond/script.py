@@ -73,9 +73,7 @@ class Run:
 def run(spec: dict[str, Any], folder: Path, answers: Answers) -> None:
     """All questions of the script."""
     runs: list[Run] = []
-    answers.ask(
-        "prepare", lambda: {"converted": len(asking.converted(runs[0].model))} if not _begin(runs, spec) else {}
-    )
+    answers.ask("prepare", lambda: {"converted": len(asking.converted(_begin(runs, spec)))})
     if not runs:
         return
     one = runs[0]
@@ -97,8 +95,9 @@ def run(spec: dict[str, Any], folder: Path, answers: Answers) -> None:
     _resumed(one, spec, folder, answers)
 
 
-def _begin(runs: list[Run], spec: dict[str, Any]) -> None:
+def _begin(runs: list[Run], spec: dict[str, Any]) -> torch.nn.Module:
     runs.append(Run(spec))
+    return runs[0].model
 
 
 def _saved(one: Run, folder: Path, answers: Answers) -> None:
