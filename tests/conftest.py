@@ -19,6 +19,10 @@ settings.load_profile("fp8check")
 os.environ.pop("COLUMNS", None)
 # Whoever starts the tests in the background may have these ignored, and every program that a test starts, too, would be
 # deaf to them: a test would wait for its end.
-for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+for _number, _usual in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+    (signal.SIGQUIT, signal.SIG_DFL),
+):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, _usual)

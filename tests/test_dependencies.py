@@ -14,6 +14,7 @@ from tests.tools.dependencies.sbom import described, lacking
 EXTRAS = ("service", "postgres")
 
 
+@pytest.mark.slow  # make sbom asks the same of the wheel, in CI as well
 def test_every_dependency_is_in_the_sbom() -> None:
     packages = installed(sys.executable)
     names = needed(packages, EXTRAS)

@@ -143,6 +143,7 @@ _BY_CODE: Mapping[str, Moves] = {
     "rank-not-positive": (entries.rank_told,),
     **dict.fromkeys(("accumulates-nothing", "batch-size-not-positive"), (entries.refused_gone,)),
     "batch-without-columns": (entries.columns_kept,),
+    "backend-without-group": (entries.refused_gone, launching.flags_off, strategies.other_strategy),
     "fsdp2-shards-a-list": (strategies.by_layer, strategies.other_strategy),
     "fsdp-not-distributed": (entries.refused_gone, strategies.other_strategy),
     "FP302": (entries.refused_gone, *_STACK),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         "value-not-taken",
         "accumulates-nothing",
         "batch-without-columns",
+        "backend-without-group",
         "rank-not-positive",
         "adapters-without-alpha",
         "adapters-on-head",

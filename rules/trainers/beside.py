@@ -212,6 +212,25 @@ def check_deepspeed(run: Run, stack: Stack, kind: DistributedType) -> None:
     raise PredictedError("trainer-without-deepspeed", "arguments", "ImportError", text, (named,))
 
 
+def check_process_group(run: Run, kind: DistributedType, stage: Stage) -> None:
+    """The backend that the training arguments name, where no launcher says that the process is one of several.
+
+    Accelerate's state keeps what it is given and asks torch.distributed how many processes there are, whatever the word:
+    state.py PartialState, `if self.backend is None`; training_args.py _setup_devices hands on what is not None, unless
+    DeepSpeed is asked for. The same code is in accelerate 0.34.2 to 1.15.0 and transformers 4.45.2 to 5.24.0; executed
+    with 1.10.1 and 4.57.1, with 1.15.0 and 5.23.0, and on an H200.
+
+    Raises:
+        PredictedError: nobody has made the process group.
+    """
+    training = run.training
+    named = training.get("ddp_backend") if kind == "NO" and training.name != "axolotl" else None
+    if named is None or named.is_later or not isinstance(named.value, str) or training.deepspeed is not None:
+        return
+    text = "Default process group has not been initialized, please make sure to call init_process_group."
+    raise PredictedError("backend-without-group", stage, "ValueError", text, (named,))
+
+
 def _check_attention(run: Run, stack: Stack, stage: Stage) -> None:
     written = run.training.get("attn_implementation")
     name = written.value if written is not None and not written.is_later else None

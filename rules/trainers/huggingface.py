@@ -36,7 +36,7 @@ ARGUMENTS = names(
     fp16_full_eval fp16_opt_level half_precision_backend logging_steps logging_strategy logging_dir save_steps
     save_strategy save_total_limit save_only_model eval_strategy evaluation_strategy eval_steps report_to run_name
     optim optim_args adam_beta1 adam_beta2 adam_epsilon deepspeed fsdp fsdp_config torch_compile
-    torch_compile_backend ddp_timeout ddp_find_unused_parameters dataloader_num_workers dataloader_drop_last
+    torch_compile_backend ddp_backend ddp_timeout ddp_find_unused_parameters dataloader_num_workers dataloader_drop_last
     dataloader_pin_memory group_by_length remove_unused_columns resume_from_checkpoint push_to_hub hub_model_id
     use_liger_kernel accelerator_config parallelism_config auto_find_batch_size neftune_noise_alpha
     load_best_model_at_end metric_for_best_model include_num_input_tokens_seen

@@ -12,6 +12,7 @@ import yaml
 from fp8check.rules.input_error import InputError
 from tests.support.cases import CASES
 from tests.support.runs import report_of
+from tests.support.sampled import sampled
 
 if TYPE_CHECKING:
     from fp8check.rules.suppression.examined import Examined
@@ -71,7 +72,7 @@ def told(examined: Examined) -> list[str]:
     return sorted(rule for rule, text in words.items() if "fp8" in text.lower())
 
 
-@pytest.mark.parametrize("rule", CASES)
+@pytest.mark.parametrize("rule", sampled(CASES))
 def test_who_asks_for_no_fp8_is_not_told_of_it(rule: str) -> None:
     for case in [*CASES[rule].get("found", ()), *CASES[rule].get("not found", ())]:
         plain = without_fp8(case)

@@ -142,7 +142,7 @@ def test_nothing_may_be_handed_over() -> None:
 
 
 def test_one_that_hangs_without_reading_is_ended() -> None:
-    left = iter([20.0, 20.0, 0.1, 0.0])
+    left = iter([2.0, 2.0, 0.1, 0.0])
     with Running(["sleep", "600"], reads=True) as program:
         assert program.listen({}, lambda: (next(left), "late"), b"x" * 500_000) == "late"
 

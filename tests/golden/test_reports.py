@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PARTS = 8
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", [pytest.param(part, marks=[pytest.mark.slow] * (part % 2)) for part in range(PARTS)])
 def test_reports_are_what_they_were(part: int, tmp_path: Path) -> None:
     every = [one for one in kept() if CORPUS.exists() or not one.get("corpus")]
     size = -(-len(every) // PARTS)

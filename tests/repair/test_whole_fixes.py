@@ -15,6 +15,7 @@ from fp8check.rules.repair import edited, fix_all
 from tests.support.cases import CASES
 from tests.support.pins import help_of
 from tests.support.runs import assembled_of, examined
+from tests.support.sampled import sampled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,7 +60,7 @@ def checkpoints_twice(documents: Sequence[Document]) -> bool:
     return "fsdp_activation_checkpointing: true" in text and "gradient_checkpointing: true" in text
 
 
-@pytest.mark.parametrize(("case", "unsafe"), cases())
+@pytest.mark.parametrize(("case", "unsafe"), sampled(cases()))
 def test_fixes_come_to_a_fixpoint(case: dict[str, Any], unsafe: bool) -> None:
     check_fixpoint(case, documents_of(case), unsafe=unsafe)
 

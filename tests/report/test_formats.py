@@ -105,7 +105,7 @@ def _every() -> Iterator[tuple[str, Report]]:
                 yield f"{rule} {kind} {number}", full_report(report_of(case))
 
 
-@pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [16, pytest.param(1, marks=pytest.mark.slow)])
 def test_sarif_of_cases_follows_the_official_schema_and_what_code_scanning_asks_for(every: int) -> None:
     """The schema of OASIS; and docs.github.com/code-security/code-scanning/integrating-with-code-scanning/
     sarif-support-for-code-scanning: what is required there may not be empty."""

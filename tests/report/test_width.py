@@ -20,6 +20,7 @@ from fp8check.rules.report.terminal import Style
 from tests.support.cases import CASES
 from tests.support.reports import sources_of
 from tests.support.runs import report_of
+from tests.support.sampled import sampled
 from tests.support.widths import MARKS, WIDTHS, pointed, said, too_wide, unpainted
 from tests.tools.journeys import catalog
 
@@ -44,7 +45,7 @@ def holds(texts: dict[int, str], whole: str) -> None:
         assert said(text) == expected, text
 
 
-@pytest.mark.parametrize("rule", CASES)
+@pytest.mark.parametrize("rule", sampled(CASES))
 def test_checks(rule: str) -> None:
     format_ = find("text")
     assert format_ is not None
@@ -85,7 +86,7 @@ def assert_pointed(text: str, wanted: list[str]) -> None:
         assert there, text
 
 
-@pytest.mark.parametrize("rule", CASES)
+@pytest.mark.parametrize("rule", sampled(CASES))
 def test_lines_and_outcomes(rule: str) -> None:
     for case in cases(rule, "found"):
         examined = report_of(case)
@@ -111,7 +112,7 @@ def plans_hold(case: dict[str, Any]) -> None:
         holds(texts, plan.as_text(planned, Style(False)))
 
 
-@pytest.mark.parametrize("rule", CASES)
+@pytest.mark.parametrize("rule", sampled(CASES))
 def test_plans(rule: str) -> None:
     for case in [*cases(rule, "found")][:1]:
         plans_hold(case)

@@ -18,6 +18,7 @@ from fp8check.rules.trainers.detect import read
 from tests.support.cases import CASES
 from tests.support.paths import CORPUS
 from tests.support.runs import report_of
+from tests.support.sampled import sampled
 from tests.support.schemas import misfits, validator
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def cases() -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize(("rule", "case"), cases())
+@pytest.mark.parametrize(("rule", "case"), sampled(cases()))
 def test_schema_and_rules_say_the_same(rule: str, case: dict[str, Any]) -> None:
     report = report_of(case)
     release = ".".join(str(part) for part in report.outcome.stack.version("accelerate"))

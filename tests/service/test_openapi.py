@@ -12,7 +12,7 @@ from fp8check.service.options import Trainer
 from fp8check.service.tokens import make
 from tests.support.service import served
 
-EXAMPLES = os.environ.get("TEST_EXAMPLES", "5")
+EXAMPLES = os.environ.get("TEST_EXAMPLES", "2")
 
 
 def test_the_served_openapi_holds_for_generated_requests(tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
 """The commands that chance dealt, executed on real GPUs with the packages that are there, and compared.
 
-    python -m tests.tools.gpu.tries run FILE --kinds loop parser sft [--of eighth] [--jobs 12] [--seconds 500]
+    python -m tests.tools.gpu.tries run FILE --kinds loop parser sft [--of ninth] [--jobs 12] [--seconds 500]
     python -m tests.tools.gpu.tries compare FILE
 
-`run` writes a line for each command of seventh_tries.py, or eighth_tries.py, that the machine has GPUs for and that needs
+`run` writes a line for each command of seventh_tries.py, or of those after it, that the machine has GPUs for and that needs
 none but the packages of TRL: the packages, whether it ended well, and the exception that ended it. Each runs in a network of its own, so that ports are its own. `compare` holds what fp8check
 says of the same files, with those packages, against them.
 """
@@ -25,6 +25,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,7 @@ PACKAGES = {
     "trl": "trl",
     "deepspeed": "deepspeed",
 }
+_PROGRAMS = ("trl", "deepspeed")  # packages that were only unpacked have none
 _RAISED = re.compile(r"^(?:\[rank\d+\]: ?)?((?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt))(?:: (.*))?$")
 
 
@@ -52,7 +54,7 @@ def main() -> int:
     options.add_argument("what", choices=["run", "compare"])
     options.add_argument("file", type=Path)
     options.add_argument("--kinds", nargs="*", default=["loop", "parser", "sft"])
-    options.add_argument("--of", default="seventh", choices=["seventh", "eighth"])
+    options.add_argument("--of", default="seventh", choices=["seventh", "eighth", "ninth"])
     options.add_argument("--jobs", type=int, default=8)
     options.add_argument("--seconds", type=float, default=500)
     options.add_argument("--overlay", default="", help="a folder for the path of imports")
@@ -108,6 +110,10 @@ def _is_wanted(case: Case, of: str, kinds: list[str], gpus: int) -> bool:
     if words[0] != of or len(case["gpus"]) > gpus or not {"llamafactory", "axolotl"}.isdisjoint(case["stack"]):
         return False
     if words[1] == "asked" and words[-1] == "old":  # the same once more: there is one stack
+        return False
+    if any(re.search(rf"\b{one}\b", case["command"]) and shutil.which(one) is None for one in _PROGRAMS):
+        return False
+    if "omegaconf" in str(case["files"]) and find_spec("omegaconf") is None:
         return False
     return (words[2] if words[1] == "again" else words[1]) in kinds
 

@@ -19,6 +19,7 @@ from tests.tools.conformance.commands import (
     seventh_tries,
     sixth_tries,
     strategies,
+    tenth_tries,
     third_tries,
 )
 
@@ -70,6 +71,7 @@ def everything() -> list[Case]:
         *_tries("seventh", seventh_tries),
         *_tries("eighth", eighth_tries),
         *_tries("ninth", ninth_tries),
+        *_tries("tenth", tenth_tries),
         *_tries("strategy", strategies),
     ]
 
