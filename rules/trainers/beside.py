@@ -217,8 +217,8 @@ def check_process_group(run: Run, kind: DistributedType, stage: Stage) -> None:
 
     Accelerate's state keeps what it is given, whatever the word, and asks torch.distributed how many processes there
     are: state.py PartialState, `if self.backend is None`; training_args.py _setup_devices hands on what is not None,
-    unless DeepSpeed is asked for. The same code is in accelerate 0.34.2 to 1.15.0 and transformers 4.45.2 to 5.24.0; executed
-    with 1.10.1 and 4.57.1, with 1.15.0 and 5.23.0, and on an H200.
+    unless DeepSpeed is asked for. The same code is in accelerate 0.34.2 to 1.15.0 and transformers 4.45.2 to 5.24.0;
+    executed with 1.10.1 and 4.57.1, with 1.15.0 and 5.23.0, and on an H200.
 
     Raises:
         PredictedError: nobody has made the process group.
