@@ -91,6 +91,7 @@ def _has_linear_experts(model: ModelShape, outcome: Outcome) -> bool:
     'transformer_engine 2.15.0..2.20.2 pytorch/quantization.py "DelayedScaling is not supported under torch.compile"',
     'transformer_engine 2.8.0..2.20.2 pytorch/module/linear.py "@no_torch_dynamo()": the graph breaks at each layer',
     "ran transformer_engine 2.20.2 [executed te-refuses-the-compiler]: it ends with fullgraph, else nothing is raised",
+    "measured NVIDIA H200 [docs/evidence/tries-h200.jsonl tenth-compiled-plain]: the first step ends, torch 2.11.0",
     claims=("perhaps",),
 )
 def te_compiled(run: Run, outcome: Outcome) -> Iterator[Found]:
@@ -98,7 +99,8 @@ def te_compiled(run: Run, outcome: Outcome) -> Iterator[Found]:
 
     Why it hurts: Transformer Engine keeps the compiler out of its layers, so that the graph breaks at each of them:
     long compilation, nothing gained. From 2.15 on it refuses to be traced with delayed scaling, which is what
-    Accelerate uses: with fullgraph the compiler ends there, without it the graph breaks once more.
+    Accelerate uses: with fullgraph the compiler ends there, without it the graph breaks once more. With torch 2.11 the
+    first step ends before that, where the compiler comes to Transformer Engine's own look at the GPU.
 
     Example: `torch_compile: true` with backend TE.
 

@@ -134,6 +134,7 @@ _BY_CODE: Mapping[str, Moves] = {
     "scheduler-without-rate": (entries.lowest_rate,),
     "script-without-deepspeed": (stacks.deepspeed, *_LAUNCH),
     "te-around-compiled": _BACKEND,
+    "te-traced": (steps.compiled, *_BACKEND),
     "nothing-to-evaluate": (entries.refused_gone, launching.flags_off),
     "rewards-checkpointed-under-ddp": (*_STEP, strategies.other_strategy),
     "machines-without-first": (),

@@ -368,6 +368,8 @@ def _first_step(outcome: Outcome, state: Accelerator) -> None:
     limits.check_kernels(run, state)
     step.check_engine(run, stack, state)
     step.check_compiled_before(run, state, outcome.prepared)
+    if outcome.runs_te:
+        step.check_traced(run, stack, state, outcome.effective)
     limits.check_thawed(run, state, outcome.prepared, outcome.effective)
     step.step(run, stack, state, outcome.prepared, outcome.checkpointing)
     if state.mixed_precision.value == "fp8" or outcome.prepared.coverage.converted != 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.outcome import limits, processes
 from fp8check.rules.outcome.accelerator import SMALLEST_CAPABILITY
+from fp8check.rules.outcome.compiled import switched_off
 from fp8check.rules.outcome.prepare import check_number, never_prepared
 from fp8check.rules.releases.behaviors import TransformerEngine
 from fp8check.rules.releases.errors import PredictedError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.facts import Gpu
     from fp8check.rules.outcome.accelerator import Accelerator
+    from fp8check.rules.outcome.effective import Effective
     from fp8check.rules.outcome.prepare import Prepared
     from fp8check.rules.releases.accelerate_enums import DistributedType
     from fp8check.rules.releases.stack import Stack
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 ALIGNMENT = 16
 HALF = 8  # what the forward pass wants everywhere
 TN_ONLY = ("8.9", "9.0")
+# The release of torch whose compiler was seen to end in Transformer Engine's look at the GPU.
+_TRACES = (2, 11)
+_TRACED = "with torch 2.11 the first step ends in Transformer Engine's own code; with this release nobody has run it"
+_UNTRACED = "fp8check --probe on the GPU node, or the run without torch.compile"
 # Where Accelerate puts its FP8 autocast around the module that shares the work out (delayed_fp8_autocast).
 DELAYING: tuple[DistributedType, ...] = ("MULTI_GPU", "FSDP")
 
@@ -190,6 +196,36 @@ def check_engine(run: Run, stack: Stack, state: Accelerator) -> None:
             raise PredictedError("deepspeed-prepares-nothing", "step", "AssertionError", text, (unprepared,))
         text = "'NoneType' object has no attribute 'backward'"
         raise PredictedError("deepspeed-prepares-nothing", "step", "AttributeError", text, (unprepared,))
+
+
+def check_traced(run: Run, stack: Stack, state: Accelerator, effective: Effective) -> None:
+    """A compiled model of Transformer Engine layers, of a release whose own look at the GPU the compiler traces.
+
+    From 2.15 on check_fp8_support() asks a function of its own (pytorch/quantization.py _compute_fp8_support), and
+    torch 2.11 ends where it traces that one's comparison. Executed on an H200 with torch 2.11.0, Transformer Engine
+    2.20.2 and accelerate 1.15.0: by Trainer, by Accelerate's dynamo_config and flag, and by torch.compile() in a script
+    (docs/evidence/tries-h200.jsonl, tenth-compiled). On a CPU nothing shows it.
+
+    Raises:
+        PredictedError: it ends there.
+        Undecided: it was not executed with this release of torch.
+    """
+    if not stack.does(TransformerEngine.REFUSES_COMPILED_DELAYED_SCALING):
+        return
+    compiled = effective.compiled
+    source = run.script.source
+    if compiled is None:
+        if source is not None and not run.training.is_huggingface and switched_off(run) is None:
+            from fp8check.rules.settings.script_model import COMPILE  # few runs have a script of their own
+
+            if source.named(COMPILE):
+                raise Undecided(f"the script calls {COMPILE}(): {_TRACED}", _UNTRACED)
+        return
+    release = stack.version("torch")[:2]
+    if release != _TRACES:
+        raise Undecided(f"{compiled.origin.describe()} compiles the model: {_TRACED}", _UNTRACED)
+    text = "the compiler cannot trace transformer_engine/pytorch/quantization.py, in _compute_fp8_support"
+    raise PredictedError("te-traced", "step", "InternalTorchDynamoError", text, (compiled, state.backend))
 
 
 def check_compiled_before(run: Run, state: Accelerator, prepared: Prepared) -> None:

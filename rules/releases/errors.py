@@ -139,6 +139,7 @@ if TYPE_CHECKING:
         "fsdp-class-not-found",
         "fsdp2-shards-a-list",
         "te-around-compiled",
+        "te-traced",
         "replicas-refused",
         "nothing-to-evaluate",
         "rewards-checkpointed-under-ddp",

@@ -54,7 +54,7 @@ def main() -> int:
     options.add_argument("what", choices=["run", "compare"])
     options.add_argument("file", type=Path)
     options.add_argument("--kinds", nargs="*", default=["loop", "parser", "sft"])
-    options.add_argument("--of", default="seventh", choices=["seventh", "eighth", "ninth"])
+    options.add_argument("--of", default="seventh", choices=["seventh", "eighth", "ninth", "tenth"])
     options.add_argument("--jobs", type=int, default=8)
     options.add_argument("--seconds", type=float, default=500)
     options.add_argument("--overlay", default="", help="a folder for the path of imports")
@@ -109,7 +109,9 @@ def _is_wanted(case: Case, of: str, kinds: list[str], gpus: int) -> bool:
     words = str(case["id"]).split("-")
     if words[0] != of or len(case["gpus"]) > gpus or not {"llamafactory", "axolotl"}.isdisjoint(case["stack"]):
         return False
-    if words[1] == "asked" and words[-1] == "old":  # the same once more: there is one stack
+    if (
+        words[1] in ("asked", "keyword", "one", "python", "torchrun", "two") and words[-1] == "old"
+    ):  # the same once more: there is one stack
         return False
     if any(re.search(rf"\b{one}\b", case["command"]) and shutil.which(one) is None for one in _PROGRAMS):
         return False

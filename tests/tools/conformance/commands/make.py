@@ -980,7 +980,7 @@ def _first_tries() -> Iterator[Case]:
 
 def dealt() -> list[Case]:
     """The cases of seventh_tries.py and eighth_tries.py, with those among them that are not recorded."""
-    made = (("seventh", seventh_tries), ("eighth", eighth_tries), ("ninth", ninth_tries))
+    made = (("seventh", seventh_tries), ("eighth", eighth_tries), ("ninth", ninth_tries), ("tenth", tenth_tries))
     return [case for which, tries in made for case in _tries(which, tries, tries.dealt())]
 
 

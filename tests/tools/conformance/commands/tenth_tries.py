@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.tools.conformance.commands.second_tries import NEW, OLD, Try, config
+from tests.tools.conformance.commands.second_tries import NEW, OLD, PLAIN, Try, config
 from tests.tools.conformance.commands.third_tries import FACTORY_4, FACTORY_5, SFT, factory
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ args = TrainingArguments(
 )
 Trainer(model=AutoModelForCausalLM.from_pretrained("model"), args=args, train_dataset=Rows()).train()
 """
+_ARGUMENTS = 'max_steps=1, per_device_train_batch_size=4, report_to="none", save_strategy="no"'
 _LAUNCHED = "accelerate launch --config_file a.yaml"
 
 
@@ -75,6 +76,180 @@ def everything() -> Iterator[tuple[str, Try]]:
         ):
             one = factory(stack, command, ddp_backend="gloo")
             yield f"lf{release}-{name}", one._replace(files={**one.files, "a.yaml": _TE})
+
+
+# One keyword of TrainingArguments, or some that go together, as people write them: of each it is asked whether the run starts.
+_KEYWORDS = {
+    "workers": "dataloader_num_workers=2",
+    "persistent": "dataloader_persistent_workers=True",
+    "prefetch": "dataloader_prefetch_factor=2",
+    "prefetch-workers": "dataloader_num_workers=1, dataloader_prefetch_factor=2",
+    "no-pin": "dataloader_pin_memory=False",
+    "eval-on-start": "eval_on_start=True",
+    "best": "load_best_model_at_end=True",
+    "best-save": 'save_strategy="best"',
+    "best-metric": 'metric_for_best_model="loss"',
+    "min-lr": 'lr_scheduler_type="cosine_with_min_lr"',
+    "min-lr-told": 'lr_scheduler_type="cosine_with_min_lr", lr_scheduler_kwargs={"min_lr": 1e-6}',
+    "lr-kwargs-other": 'lr_scheduler_kwargs={"min_lr": 1e-6}',
+    "wsd": 'lr_scheduler_type="warmup_stable_decay"',
+    "plateau": 'lr_scheduler_type="reduce_lr_on_plateau"',
+    "unknown-scheduler": 'lr_scheduler_type="cosin"',
+    "warmup-share": "warmup_ratio=0.1",
+    "warmup-over": "warmup_ratio=1.5",
+    "warmup-negative": "warmup_steps=-1",
+    "rate-negative": "learning_rate=-1e-4",
+    "rate-text": 'learning_rate="1e-4"',
+    "decay-negative": "weight_decay=-0.1",
+    "beta": "adam_beta2=1.5",
+    "epsilon": "adam_epsilon=-1.0",
+    "epsilon-text": 'adam_epsilon="1e-8"',
+    "clip-none": "max_grad_norm=0.0",
+    "clip-null": "max_grad_norm=None",
+    "neftune": "neftune_noise_alpha=5",
+    "smoothing": "label_smoothing_factor=0.1",
+    "by-length": "group_by_length=True",
+    "galore": 'optim="galore_adamw"',
+    "lomo": 'optim="lomo"',
+    "ademamix": 'optim="ademamix"',
+    "schedule-free": 'optim="schedule_free_adamw"',
+    "paged": 'optim="paged_adamw_8bit"',
+    "adafactor": 'optim="adafactor"',
+    "sgd": 'optim="sgd"',
+    "muon": 'optim="muon"',
+    "fused": 'optim="adamw_torch_fused"',
+    "apex": 'optim="adamw_apex_fused"',
+    "stable": 'optim="stable_adamw"',
+    "targets": 'optim_target_modules=["attn"]',
+    "optim-args": 'optim_args="foo=1"',
+    "wandb": 'report_to="wandb"',
+    "tensorboard": 'report_to="tensorboard"',
+    "reported-nowhere": "report_to=[]",
+    "reported-unknown": 'report_to="foo"',
+    "hub": "push_to_hub=True",
+    "fsdp": 'fsdp="full_shard"',
+    "fsdp-wrap": 'fsdp="full_shard auto_wrap"',
+    "fsdp-off": 'fsdp=""',
+    "fsdp-unknown": 'fsdp="shard"',
+    "split": 'accelerator_config={"split_batches": True}',
+    "dispatch": 'accelerator_config={"dispatch_batches": True}',
+    "non-blocking": 'accelerator_config={"non_blocking": True}',
+    "config-unknown": 'accelerator_config={"foo": 1}',
+    "sync-each": 'accelerator_config={"gradient_accumulation_kwargs": {"sync_each_batch": True}}',
+    "accumulates-twice": 'accelerator_config={"gradient_accumulation_kwargs": {"num_steps": 2}}, gradient_accumulation_steps=2',
+    "accumulates-there": 'accelerator_config={"gradient_accumulation_kwargs": {"num_steps": 2}}',
+    "determinism": "full_determinism=True",
+    "finds-batch": "auto_find_batch_size=True",
+    "tokens": "average_tokens_across_devices=True",
+    "tokens-seen": "include_num_input_tokens_seen=True",
+    "memory-told": "skip_memory_metrics=False",
+    "log-level": 'log_level="verbose"',
+    "log-level-known": 'log_level="warning"',
+    "log-zero": "logging_steps=0",
+    "log-share": "logging_steps=0.5",
+    "log-epoch": 'logging_strategy="epoch"',
+    "save-share": 'save_strategy="steps", save_steps=0.5',
+    "save-zero": 'save_strategy="steps", save_steps=0',
+    "eval-zero": 'eval_strategy="steps", eval_steps=0',
+    "epochs-zero": "num_train_epochs=0",
+    "seed-negative": "seed=-1",
+    "seed-text": 'seed="42"',
+    "batch-text": 'per_device_eval_batch_size="4"',
+    "compile-mode": 'torch_compile=True, torch_compile_mode="max-autotune"',
+    "compile-backend": 'torch_compile_backend="eager"',
+    "cache-steps": "torch_empty_cache_steps=1",
+    "cache-zero": "torch_empty_cache_steps=0",
+    "liger": "use_liger_kernel=True",
+    "liger-off": "use_liger_kernel=False, liger_kernel_config={}",
+    "cache": "use_cache=True",
+    "hub-kernels": "enable_jit_checkpoint=True",
+    "unused": "ddp_find_unused_parameters=True",
+    "bucket": "ddp_bucket_cap_mb=25",
+    "broadcast": "ddp_broadcast_buffers=False",
+    "static": "ddp_static_graph=True",
+    "timeout-text": 'ddp_timeout="600"',
+    "parallel": "parallelism_config=None",
+    "restart": 'resume_from_checkpoint="checkpoint-1"',
+    "bf16-eval": "bf16_full_eval=True",
+    "fp16-eval": "fp16_full_eval=True",
+    "do-eval": "do_eval=True",
+    "predict": "do_predict=True",
+    "eval-steps-none": 'eval_strategy="epoch"',
+    "labels": 'label_names=["labels"]',
+    "columns": "remove_unused_columns=False",
+    "length-column": 'length_column_name="n"',
+    "args-name": "run_name='x'",
+    "tf32": "tf32=True",
+    "kwargs-checkpointing": 'gradient_checkpointing_kwargs={"use_reentrant": False}',
+    "checkpointing-kwargs-unknown": 'gradient_checkpointing=True, gradient_checkpointing_kwargs={"reentrant": False}',
+    "checkpointing-text": 'gradient_checkpointing="true"',
+    "bf16-text": 'bf16="true"',
+    "bf16-null": "bf16=None",
+    "steps-negative": "max_steps=-5, num_train_epochs=1",
+    "steps-share": "num_train_epochs=0.5",
+    "accumulates-text": 'gradient_accumulation_steps="2"',
+    "accumulates-share": "gradient_accumulation_steps=0.5",
+}
+
+
+def keywords() -> Iterator[tuple[str, Try]]:
+    """Scripts with a Trainer, of which one says one thing more; with the newest packages and earlier ones."""
+    for age, stack in (("new", NEW), ("old", OLD)):
+        for name, more in _KEYWORDS.items():
+            words = {
+                "max_steps": "1",
+                "per_device_train_batch_size": "4",
+                "report_to": '"none"',
+                "save_strategy": '"no"',
+            }
+            said = ", ".join([*(f"{key}={value}" for key, value in words.items() if f"{key}=" not in more), more])
+            script = _TRAINER.format(more="").replace(f'(\n    "out", {_ARGUMENTS}\n)', f'("out", {said})')
+            yield f"keyword-{name}-{age}", Try(f"{_LAUNCHED} train.py", {"train.py": script, "a.yaml": _TE}, stack)
+
+
+def compiled() -> Iterator[tuple[str, Try]]:
+    """Transformer Engine's layers and torch.compile, which only a GPU shows: its own look at the GPU is traced there."""
+    bf16 = {**_TE, "mixed_precision": "bf16"}
+    inductor = {"dynamo_backend": "INDUCTOR"}
+    trainers = {
+        "plain": (", torch_compile=True", _TE),
+        "eager": (', torch_compile_backend="eager"', _TE),
+        "bf16": (", torch_compile=True, bf16=True", _TE),
+        "e4m3": (", torch_compile=True", config(fp8_config={"backend": "TE", "fp8_format": "E4M3"})),
+        "eval": (", torch_compile=True", config(fp8_config={"backend": "TE", "use_autocast_during_eval": True})),
+        "no-fp8": (", torch_compile=True", bf16),
+        "dynamo": ("", {**_TE, "dynamo_config": inductor}),
+    }
+    for name, (more, file) in trainers.items():
+        files = {"train.py": _TRAINER.format(more=more), "a.yaml": file}
+        yield f"compiled-{name}", Try(f"{_LAUNCHED} train.py", files)
+    files = {"train.py": _TRAINER.format(more=", torch_compile=True"), "a.yaml": _TE}
+    yield "compiled-off", Try(f"TORCH_COMPILE_DISABLE=1 {_LAUNCHED} train.py", files)
+    yield "compiled-ddp", Try(f"{_LAUNCHED} --num_processes 1 train.py", {**files, "a.yaml": _TWO})
+    after = PLAIN.replace("model.train()", "model = torch.compile(model)\nmodel.train()", 1)
+    yield (
+        "compiled-own",
+        Try(f"{_LAUNCHED} train.py", {"train.py": PLAIN, "a.yaml": {**_TE, "dynamo_config": inductor}}),
+    )
+    yield "compiled-own-eager", Try(f"{_LAUNCHED} --dynamo_backend eager train.py", {"train.py": PLAIN, "a.yaml": _TE})
+    yield "compiled-own-after", Try(f"{_LAUNCHED} train.py", {"train.py": after, "a.yaml": _TE})
+    yield (
+        "compiled-own-variable",
+        Try("ACCELERATE_DYNAMO_BACKEND=INDUCTOR ACCELERATE_MIXED_PRECISION=fp8 python train.py", {"train.py": PLAIN}),
+    )
+    sft = {"sft.yaml": {**SFT, "bf16": False, "torch_compile": True}, "a.yaml": _TE}
+    yield "compiled-sft", Try(f"{_LAUNCHED} -m trl.scripts.sft --config sft.yaml", sft)
+    yield (
+        "compiled-sft-bf16",
+        Try(f"{_LAUNCHED} -m trl.scripts.sft --config sft.yaml", {**sft, "sft.yaml": {**SFT, "torch_compile": True}}),
+    )
+
+
+def dealt() -> Iterator[tuple[str, Try]]:
+    """All of them, and those that a GPU alone shows."""
+    yield from everything()
+    yield from keywords()
+    yield from compiled()
 
 
 def undecided(name: str) -> str | None:  # noqa: ARG001  as those of the tries
