@@ -126,7 +126,7 @@ score: $(VENV)/.installed ## predictions against the executed cases of ../shared
 	@$(BIN)/python -m tests.tools.score $(SHARED)/observed/cases.jsonl
 
 hook-test: $(VENV)/.installed ## the real pre-commit with the hooks of the last commit, in repositories of five layouts (a minute)
-	@TEST_REAL_RUNNER=1 $(BIN)/python -m pytest -q -m real_runner tests/test_hook.py tests/hook
+	@TEST_REAL_RUNNER=1 $(BIN)/python -m pytest -q -m real_runner tests/hook
 
 AGAINST ?=
 attacks: $(VENV)/.installed ## what broke the first release, tried again; AGAINST=/path/to/bin/fp8check tries another

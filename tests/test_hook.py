@@ -16,7 +16,7 @@ import yaml
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PRE_COMMIT = Path(shutil.which("pre-commit") or sys.executable + "-pre-commit")
+PRE_COMMIT = Path(shutil.which("pre-commit") or Path(sys.executable).with_name("pre-commit"))
 WRONG = 'distributed_type: "NO"\nmixed_precision: fp8\nfp8_config:\n  backend: te\n'
 RIGHT = 'distributed_type: "NO"\nmixed_precision: fp8\nfp8_config:\n  backend: TE\n  fp8_format: HYBRID\n'
 # The hook as .pre-commit-hooks.yaml declares it, with the installed command instead of an environment of its own.

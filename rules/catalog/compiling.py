@@ -109,15 +109,18 @@ def te_compiled(run: Run, outcome: Outcome) -> Iterator[Found]:
     compiles = outcome.effective.compiled
     if compiles is None or not outcome.runs_te:
         return
-    raises = outcome.stack.does(TransformerEngine.REFUSES_COMPILED_DELAYED_SCALING)
+    if outcome.error_of("te-traced") is not None:
+        comes = "the first step ends in the compiler, at Transformer Engine's own look at the GPU"
+    elif outcome.stack.does(TransformerEngine.REFUSES_COMPILED_DELAYED_SCALING):
+        comes = "the graph breaks at FP8 autocast; with fullgraph: DelayedScaling is not supported under torch.compile"
+    else:
+        comes = "the graph breaks at every Transformer Engine layer"
     in_file = compiles.origin.span is not None
     flag = in_file and compiles == run.training.get("torch_compile")
     yield Found(
         "torch.compile does not go with Transformer Engine",
         place=compiles if in_file else None,
-        label="the graph breaks at FP8 autocast; with fullgraph: DelayedScaling is not supported under torch.compile"
-        if raises
-        else "the graph breaks at every Transformer Engine layer",
+        label=comes,
         fact="torchao is what compiling is for",
         fix=unsafe(replace(compiles, False)) if flag else None,
     )

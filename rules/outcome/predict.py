@@ -263,8 +263,7 @@ def _to_arguments(outcome: Outcome) -> Generator[Outcome, None, tuple[Outcome, S
             shell_variables.check_arguments(run, stack, started)
         shell_variables.check_plugins(run, stack, started, launched=launched.kind == "DEEPSPEED")
     if training.is_huggingface:
-        by_command = training.parses_in_command and training.is_started_through(run.launch)
-        beside.check_process_group(run, started.kind, "launch" if by_command else "arguments")
+        beside.check_process_group(run, started.kind)
     started = _by_variable(_by_objects(run, stack, started))
     yield (outcome := outcome._replace(environment=started.environment, accelerator_arguments=handed.arguments))
     return outcome, launched, started, handed.arguments

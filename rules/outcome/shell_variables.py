@@ -72,8 +72,7 @@ def check_arguments(run: Run, stack: Stack, started: Started) -> None:
         PredictedError: they refuse it.
         Undecided: see check_state.
     """
-    by_command = run.training.parses_in_command and run.training.is_started_through(run.launch)
-    stage: Stage = "launch" if by_command else "arguments"
+    stage = run.training.parsed_at(run.launch)
     left = started.environment.get("ACCELERATE_USE_DEEPSPEED")
     if left is not None and left.origin.variable is not None and str(left.value).lower() in TRUE_WORDS:
         by_itself = started.kind in ("NO", "MULTI_GPU") and run.training.deepspeed is None

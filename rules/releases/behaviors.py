@@ -199,6 +199,9 @@ class TransformerEngine:
     REFUSES_COMPILED_DELAYED_SCALING = Behavior(
         "transformer_engine", (2, 15), _STILL, "pytorch/quantization.py check_recipe_support"
     )
+    LOOKS_AT_GPU_WHEN_TRACED = Behavior(
+        "transformer_engine", (2, 15), _STILL, "pytorch/quantization.py check_fp8_support, _compute_fp8_support"
+    )
     # What stands below `_extra_state`: a file object in 1.x; from 2.4 an empty tensor where FP8 was off; a pickle else.
     STATE_IS_A_FILE = Behavior("transformer_engine", _ALWAYS, (2, 0), "pytorch/module/base.py get_extra_state")
     EMPTY_STATE_WITHOUT_FP8 = Behavior("transformer_engine", (2, 4), _STILL, "pytorch/module/base.py get_extra_state")

@@ -192,18 +192,23 @@ def unmet(outcome: Outcome, goal: Goal, before: Chosen) -> list[Problem]:
     """What a prediction lacks of a good run, whatever the rules find."""
     if outcome.error is not None:
         return [Problem(outcome.error.code, f"it would end with {outcome.error.type}: {outcome.error.first_line}")]
+    found = _other_processes(outcome, before)
     if outcome.undecided is not None:
         code = "data-parallel" if outcome.undecided.needs.startswith(ONE_A_GPU) else "undecided"
-        return [Problem(code, _not_known(outcome.undecided))]
-    found = []
-    processes = known_number(lambda: outcome.effective.all_processes)
-    if before.processes is not None and processes is not None and processes != before.processes:
-        found.append(Problem("processes", f"it would have {processes} processes, and not {before.processes}"))
-    elif before.processes is None and before.shards and processes == 1:
-        text = "it would have one process, and shards its model over several; how many GPUs there are is not known"
-        found.append(Problem("processes", f"{text}: --facts, with the node's facts.json"))
+        return [*found, Problem(code, _not_known(outcome.undecided))]
     found += _not_fp8(outcome) if goal == "fp8" else _not_bf16(outcome)
     return found or too_large(outcome, before.room_gib)
+
+
+def _other_processes(outcome: Outcome, before: Chosen) -> list[Problem]:
+    """That a run has another number of processes than it had, which is known whatever its step comes to."""
+    processes = known_number(lambda: outcome.effective.all_processes)
+    if before.processes is not None and processes is not None and processes != before.processes:
+        return [Problem("processes", f"it would have {processes} processes, and not {before.processes}")]
+    if before.processes is None and before.shards and processes == 1:
+        text = "it would have one process, and shards its model over several; how many GPUs there are is not known"
+        return [Problem("processes", f"{text}: --facts, with the node's facts.json")]
+    return []
 
 
 def too_large(outcome: Outcome, room_gib: float = OF_LARGEST) -> list[Problem]:

@@ -212,7 +212,7 @@ def check_deepspeed(run: Run, stack: Stack, kind: DistributedType) -> None:
     raise PredictedError("trainer-without-deepspeed", "arguments", "ImportError", text, (named,))
 
 
-def check_process_group(run: Run, kind: DistributedType, stage: Stage) -> None:
+def check_process_group(run: Run, kind: DistributedType) -> None:
     """The backend that the training arguments name, where no launcher says that the process is one of several.
 
     Accelerate's state keeps what it is given, whatever the word, and asks torch.distributed how many processes there
@@ -228,7 +228,7 @@ def check_process_group(run: Run, kind: DistributedType, stage: Stage) -> None:
     if named is None or named.is_later or not isinstance(named.value, str) or training.deepspeed is not None:
         return
     text = "Default process group has not been initialized, please make sure to call init_process_group."
-    raise PredictedError("backend-without-group", stage, "ValueError", text, (named,))
+    raise PredictedError("backend-without-group", training.parsed_at(run.launch), "ValueError", text, (named,))
 
 
 def _check_attention(run: Run, stack: Stack, stage: Stage) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fp8check.rules.facts import Facts, Gpu
     from fp8check.rules.models import ModelShape
     from fp8check.rules.releases.accelerate_enums import DistributedType
+    from fp8check.rules.releases.errors import Stage
     from fp8check.rules.releases.readers import Readers
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.releases.versions import Version
@@ -685,6 +686,11 @@ class Training:
     def is_started_through(cls, launch: Launch) -> bool:
         """Whether the trainer's own command starts the launcher."""
         return launch.through == cls.name
+
+    @classmethod
+    def parsed_at(cls, launch: Launch) -> Stage:
+        """Where its arguments are made: in its own command, before the launcher, or in the process that trains."""
+        return "launch" if cls.parses_in_command and cls.is_started_through(launch) else "arguments"
 
     @classmethod
     def with_flags_of_file(cls, launch: Launch, top: Section) -> Launch:

@@ -61,3 +61,39 @@ def test_llamafactory_refuses(more: str, message: str) -> None:
 def test_llamafactory_takes(more: str) -> None:
     outcome = outcome_of(_factory(more))
     assert outcome.accelerator is not None, "it gets as far as Accelerator()"
+
+
+TE = "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config: {backend: TE}\n"
+
+
+@pytest.mark.parametrize(
+    ("packages", "told"),
+    [
+        ({"torch": "2.11.0", "transformer_engine": "2.20.2"}, "InternalTorchDynamoError"),
+        ({"torch": "2.12.0", "transformer_engine": "2.20.2"}, "train.yaml:2 compiles the model: with torch 2.11"),
+        ({"torch": "2.12.0", "transformer_engine": "2.14.0"}, ""),
+    ],
+)
+def test_compiled_layers_end_where_that_was_seen_and_are_left_open_elsewhere(
+    packages: dict[str, str], told: str
+) -> None:
+    stack = {"accelerate": "1.15.0", "transformers": "5.17.0", **packages}
+    outcome = outcome_of({"training": "output_dir: o\ntorch_compile: true\n", "accelerate": TE, "stack": stack})
+    if outcome.error is not None:
+        assert outcome.error.type == told
+    else:
+        assert ("" if outcome.undecided is None else outcome.undecided.what).startswith(told)
+        assert (outcome.undecided is None) is (told == "")
+
+
+@pytest.mark.parametrize(
+    ("more", "ends"),
+    [
+        ("ddp_backend: nccl\n", "ValueError (arguments)"),
+        ("ddp_backend: null\n", None),
+        ("ddp_backend: ${BACKEND}\n", None),
+    ],
+)
+def test_a_backend_of_processes_where_there_is_one(more: str, ends: str | None) -> None:
+    outcome = outcome_of({"training": f"output_dir: o\n{more}", "accelerate": TE})
+    assert (None if outcome.error is None else seen(outcome)) == ends

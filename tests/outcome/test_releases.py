@@ -544,6 +544,12 @@ ROWS = [
         v2_15_0="ValidationError (prepare)",
     ),
     row(
+        TransformerEngine.LOOKS_AT_GPU_WHEN_TRACED,
+        {**PYTHON, "training": "output_dir: o\ntorch_compile: true\n", "stack": {**BASE, "torch": "2.11.0"}},
+        v2_14_0=f"fp8 TE all {DEFAULT}",
+        v2_15_0="InternalTorchDynamoError (step)",
+    ),
+    row(
         TransformerEngine.HAS_CHECK_MXFP8_SUPPORT,
         PYTHON,
         v1_13_0="ImportError (prepare)",

@@ -6,17 +6,19 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from _pytest.mark import ParameterSet  # pytest.param makes one, and names no type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+_Parameters = type(pytest.param())  # pytest names no type
 
 
 def sampled(cases: Iterable[Any], one_of: int = 3) -> list[Any]:
     """The cases as parameters, of which one of so many is no slow test: the same ones until they change."""
     made = []
     for case in cases:
-        one = case if isinstance(case, ParameterSet) else pytest.param(*(case if isinstance(case, tuple) else (case,)))
+        one = case if isinstance(case, _Parameters) else pytest.param(*(case if isinstance(case, tuple) else (case,)))
         left = sha256(f"{one.id} {one.values}".encode()).digest()[0] % one_of
         made.append(pytest.param(*one.values, id=one.id, marks=[*one.marks, *([pytest.mark.slow] if left else [])]))
     return made

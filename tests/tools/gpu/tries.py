@@ -109,9 +109,7 @@ def _is_wanted(case: Case, of: str, kinds: list[str], gpus: int) -> bool:
     words = str(case["id"]).split("-")
     if words[0] != of or len(case["gpus"]) > gpus or not {"llamafactory", "axolotl"}.isdisjoint(case["stack"]):
         return False
-    if (
-        words[1] in ("asked", "keyword", "one", "python", "torchrun", "two") and words[-1] == "old"
-    ):  # the same once more: there is one stack
+    if words[-1] == "old":  # the same once more: there is one stack
         return False
     if any(re.search(rf"\b{one}\b", case["command"]) and shutil.which(one) is None for one in _PROGRAMS):
         return False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.tools.conformance.commands.second_tries import NEW, OLD, PLAIN, Try, config
+from tests.tools.conformance.commands.second_tries import DATA, NEW, OLD, PLAIN, Try, config
 from tests.tools.conformance.commands.third_tries import FACTORY_4, FACTORY_5, SFT, factory
 
 if TYPE_CHECKING:
@@ -24,42 +24,38 @@ _TWO = config(
     enable_cpu_affinity=False,
 )
 _PAIR = ["9.0", "9.0"]
-_TRAINER = """import torch
+_SAID = {"max_steps": "1", "per_device_train_batch_size": "4", "report_to": '"none"', "save_strategy": '"no"'}
+_LAUNCHED = "accelerate launch --config_file a.yaml"
+
+
+def _trainer(more: str = "") -> str:
+    """A script with a Trainer: its arguments are these, and what they say takes the place of what is usual here."""
+    usual = [f"{name}={value}" for name, value in _SAID.items() if f"{name}=" not in more]
+    return f"""import torch
 from transformers import AutoModelForCausalLM, Trainer, TrainingArguments
 
-
-class Rows(torch.utils.data.Dataset):
-    def __len__(self):
-        return 8
-
-    def __getitem__(self, index):
-        ids = torch.arange(4, 20)
-        return {{"input_ids": ids, "labels": ids}}
-
-
+{DATA}
 args = TrainingArguments(
-    "out", max_steps=1, per_device_train_batch_size=4, report_to="none", save_strategy="no"{more}
+    "out", {", ".join([*usual, *([more] if more else [])])}
 )
 Trainer(model=AutoModelForCausalLM.from_pretrained("model"), args=args, train_dataset=Rows()).train()
 """
-_ARGUMENTS = 'max_steps=1, per_device_train_batch_size=4, report_to="none", save_strategy="no"'
-_LAUNCHED = "accelerate launch --config_file a.yaml"
 
 
 def everything() -> Iterator[tuple[str, Try]]:
     """The names of the cases, and what makes them."""
     for age, stack in (("new", NEW), ("old", OLD)):
         for name, more in (
-            ("gloo", ', ddp_backend="gloo"'),
-            ("none", ", ddp_backend=None"),
-            ("empty", ', ddp_backend=""'),
-            ("bf16", ', ddp_backend="gloo", bf16=True'),
-            ("cpu", ', ddp_backend="gloo", use_cpu=True'),
-            ("timeout", ", ddp_timeout=600"),
+            ("gloo", 'ddp_backend="gloo"'),
+            ("none", "ddp_backend=None"),
+            ("empty", 'ddp_backend=""'),
+            ("bf16", 'ddp_backend="gloo", bf16=True'),
+            ("cpu", 'ddp_backend="gloo", use_cpu=True'),
+            ("timeout", "ddp_timeout=600"),
         ):
-            files = {"train.py": _TRAINER.format(more=more), "a.yaml": _TE}
+            files = {"train.py": _trainer(more), "a.yaml": _TE}
             yield f"one-{name}-{age}", Try(f"{_LAUNCHED} train.py", files, stack)
-        files = {"train.py": _TRAINER.format(more=', ddp_backend="gloo"'), "a.yaml": _TE}
+        files = {"train.py": _trainer('ddp_backend="gloo"'), "a.yaml": _TE}
         yield f"python-{age}", Try("python train.py", files, stack, variables={"ACCELERATE_MIXED_PRECISION": "fp8"})
         yield f"torchrun-one-{age}", Try("torchrun --nproc_per_node 1 train.py", files, stack)
         yield f"torchrun-two-{age}", Try("torchrun --nproc_per_node 2 train.py", files, stack, _PAIR)
@@ -196,15 +192,10 @@ def keywords() -> Iterator[tuple[str, Try]]:
     """Scripts with a Trainer, of which one says one thing more; with the newest packages and earlier ones."""
     for age, stack in (("new", NEW), ("old", OLD)):
         for name, more in _KEYWORDS.items():
-            words = {
-                "max_steps": "1",
-                "per_device_train_batch_size": "4",
-                "report_to": '"none"',
-                "save_strategy": '"no"',
-            }
-            said = ", ".join([*(f"{key}={value}" for key, value in words.items() if f"{key}=" not in more), more])
-            script = _TRAINER.format(more="").replace(f'(\n    "out", {_ARGUMENTS}\n)', f'("out", {said})')
-            yield f"keyword-{name}-{age}", Try(f"{_LAUNCHED} train.py", {"train.py": script, "a.yaml": _TE}, stack)
+            yield (
+                f"keyword-{name}-{age}",
+                Try(f"{_LAUNCHED} train.py", {"train.py": _trainer(more), "a.yaml": _TE}, stack),
+            )
 
 
 def compiled() -> Iterator[tuple[str, Try]]:
@@ -212,18 +203,18 @@ def compiled() -> Iterator[tuple[str, Try]]:
     bf16 = {**_TE, "mixed_precision": "bf16"}
     inductor = {"dynamo_backend": "INDUCTOR"}
     trainers = {
-        "plain": (", torch_compile=True", _TE),
-        "eager": (', torch_compile_backend="eager"', _TE),
-        "bf16": (", torch_compile=True, bf16=True", _TE),
-        "e4m3": (", torch_compile=True", config(fp8_config={"backend": "TE", "fp8_format": "E4M3"})),
-        "eval": (", torch_compile=True", config(fp8_config={"backend": "TE", "use_autocast_during_eval": True})),
-        "no-fp8": (", torch_compile=True", bf16),
+        "plain": ("torch_compile=True", _TE),
+        "eager": ('torch_compile_backend="eager"', _TE),
+        "bf16": ("torch_compile=True, bf16=True", _TE),
+        "e4m3": ("torch_compile=True", config(fp8_config={"backend": "TE", "fp8_format": "E4M3"})),
+        "eval": ("torch_compile=True", config(fp8_config={"backend": "TE", "use_autocast_during_eval": True})),
+        "no-fp8": ("torch_compile=True", bf16),
         "dynamo": ("", {**_TE, "dynamo_config": inductor}),
     }
     for name, (more, file) in trainers.items():
-        files = {"train.py": _TRAINER.format(more=more), "a.yaml": file}
+        files = {"train.py": _trainer(more), "a.yaml": file}
         yield f"compiled-{name}", Try(f"{_LAUNCHED} train.py", files)
-    files = {"train.py": _TRAINER.format(more=", torch_compile=True"), "a.yaml": _TE}
+    files = {"train.py": _trainer("torch_compile=True"), "a.yaml": _TE}
     yield "compiled-off", Try(f"TORCH_COMPILE_DISABLE=1 {_LAUNCHED} train.py", files)
     yield "compiled-ddp", Try(f"{_LAUNCHED} --num_processes 1 train.py", {**files, "a.yaml": _TWO})
     after = PLAIN.replace("model.train()", "model = torch.compile(model)\nmodel.train()", 1)
