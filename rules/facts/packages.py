@@ -54,6 +54,8 @@ WATCHED = {
     "torch_optimi": "optimi",
     "torchdistx": "torchdistx",
     "apex": "apex",
+    **dict.fromkeys(("wandb", "tensorboard", "tensorboardx", "mlflow", "comet_ml", "clearml", "swanlab", "trackio")),
+    **dict.fromkeys(("neptune", "neptune_client", "azureml_core", "azureml_sdk", "codecarbon", "flytekit", "dvclive")),
     "triton": "triton",
     "datasets": "datasets",
     "numpy": "numpy",

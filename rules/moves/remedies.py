@@ -94,6 +94,7 @@ _BY_CODE: Mapping[str, Moves] = {
     "unknown-config-key": (entries.refused_gone, *_STACK),
     "unknown-training-key": (entries.renamed, entries.refused_gone, launching.words_gone, *_STACK),
     "value-not-taken": (entries.value_meant, entries.refused_gone),
+    "value-refused": (entries.refused_gone, launching.flags_off),
     "settings-not-together": (entries.share_held_out, entries.refused_gone),
     **dict.fromkeys(("module-without-python", "script-is-no-program"), (launching.flags_off,)),
     "wrong-keyword": (entries.refused_gone,),

@@ -252,6 +252,7 @@ def _to_arguments(outcome: Outcome) -> Generator[Outcome, None, tuple[Outcome, S
         run.require("deepspeed", "arguments")
         training.check_alone()
     if training.is_huggingface:
+        beside.check_values(run, stack, "arguments")
         if not any(file.input == "training" for file in run.unread):
             training.check_given(stack, run.launch, run.script)
         beside.check_loading(run, stack)
@@ -264,6 +265,7 @@ def _to_arguments(outcome: Outcome) -> Generator[Outcome, None, tuple[Outcome, S
         shell_variables.check_plugins(run, stack, started, launched=launched.kind == "DEEPSPEED")
     if training.is_huggingface:
         beside.check_process_group(run, started.kind)
+        beside.check_values(run, stack, "trainer")
     started = _by_variable(_by_objects(run, stack, started))
     yield (outcome := outcome._replace(environment=started.environment, accelerator_arguments=handed.arguments))
     return outcome, launched, started, handed.arguments
@@ -287,6 +289,7 @@ def _to_accelerator(
     yield (outcome := outcome._replace(accelerator=state))
     if training.is_huggingface:
         beside.check_trainer(run, stack)
+        beside.check_values(run, stack, "callbacks")
     else:
         beside.check_own_loading(run, stack)
     if training.deepspeed is not None and training.asks_for_fsdp and run.launch.given:
@@ -324,9 +327,9 @@ def _before_prepare(outcome: Outcome, state: Accelerator, started: Started, laun
     _check_objects(run, stack, started, launched)
     if training.is_huggingface:
         beside.check_optimizer(run, stack)
+        beside.check_values(run, stack, "optimizer")
     if not state.is_fsdp2:  # whose optimizer is made before prepare(), as PEFT's policy is not
         units.check_adapters(run, stack, state.units)
-    training.check_scheduler()
 
 
 def _to_prepared(
@@ -364,6 +367,7 @@ def _first_step(outcome: Outcome, state: Accelerator) -> None:
     """Raise what ends the first step, or keeps it from being known."""
     run, stack = outcome.run, outcome.stack
     beside.check_columns(run)
+    beside.check_values(run, stack, "step")
     limits.check_kernels(run, state)
     step.check_engine(run, stack, state)
     step.check_compiled_before(run, state, outcome.prepared)

@@ -43,6 +43,7 @@ CHOICES: Mapping[str, Choice] = {
     "lr_scheduler_type": Choice("SchedulerType", tuple(_SCHEDULERS.split())),
     "optim": Choice("OptimizerNames", tuple(_OPTIMIZERS.split())),
 }
+LOG_LEVELS = ("detail", "debug", "info", "warning", "error", "critical", "passive")  # training_args.py
 _WHOLE = frozenset(
     (
         *("max_steps", "per_device_train_batch_size", "per_device_eval_batch_size"),
@@ -75,6 +76,8 @@ def refused_word(name: str, flag: str) -> str:
     value = words[1]
     if name in CHOICES:
         return "" if value in CHOICES[name].values else f"argument {option}: invalid choice: {value!r}"
+    if name in ("log_level", "log_level_replica"):
+        return "" if value in LOG_LEVELS else f"argument {option}: invalid choice: {value!r}"
     if name in _SWITCHES:
         is_one = value.lower() in _YES_OR_NO
         return "" if is_one else f"argument {option}: Truthy value expected: got {value}"

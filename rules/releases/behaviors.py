@@ -140,6 +140,19 @@ class Transformers:
         (5, 10),
         "trainer.py create_accelerator_and_postprocess: setattr(fsdp_plugin, param, ...)",
     )
+    # training_args.py, trainer.py, optimization.py and integration_utils.py of 4.45.2, 4.49.0, 4.52.4, 4.53.3, 4.55.0,
+    # 4.57.1, 5.0.0, 5.2.0, 5.3.0, 5.6.0, 5.10.0, 5.13.0, 5.16.1, 5.20.0, 5.23.0 and 5.24.0 compared
+    WARMS_UP_BY_WHOLE_STEPS = Behavior("transformers", _ALWAYS, (5,), "training_args.py: isinstance(warmup_steps, int)")
+    SMOOTHS_ABOVE_ZERO = Behavior("transformers", (4, 57), (5, 2), "trainer.py: if label_smoothing_factor > 0")
+    REPORTS_TO_ALL = Behavior("transformers", _ALWAYS, (5,), 'training_args.py: report_to is None, then "all"')
+    SCHEDULES_LAST = Behavior("transformers", (5, 2), _STILL, "trainer.py: create_scheduler() behind prepare()")
+    COUNTS_WORKERS = Behavior("transformers", (5, 16, 1), _STILL, "training_args.py: dataloader_num_workers > 1")
+    CLIPS_WITHOUT_LOOKING = Behavior("transformers", (5, 3), _STILL, "trainer.py: if self.args.max_grad_norm > 0")
+    TELLS_TIMESCALE = Behavior("transformers", (5, 6), _STILL, "optimization.py get_scheduler: INVERSE_SQRT")
+    KNOWS_GREEDY = Behavior("transformers", (5, 6), _STILL, "trainer_utils.py SchedulerType.GREEDY")
+    KNOWS_SWANLAB = Behavior("transformers", (4, 52, 4), _STILL, "integration_utils.py INTEGRATION_TO_CALLBACK")
+    KNOWS_TRACKIO = Behavior("transformers", (4, 55), _STILL, "integration_utils.py INTEGRATION_TO_CALLBACK")
+    KNOWS_KUBEFLOW = Behavior("transformers", (5, 6), _STILL, "integration_utils.py INTEGRATION_TO_CALLBACK")
     HAS_ACTIVATION_CHECKPOINTING = Behavior(
         "transformers", (5, 23), _STILL, "training_args.py activation_checkpointing"
     )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         "trainer-without-deepspeed",
         "unknown-training-key",
         "value-not-taken",
+        "value-refused",
         "accumulates-nothing",
         "batch-without-columns",
         "backend-without-group",

@@ -38,6 +38,17 @@ _OF_TRANSFORMERS: Mapping[tuple[int, ...], tuple[str, ...]] = {
     (5, 2): ("group_by_length",),
     (5, 16, 1): ("logging_dir", "warmup_ratio"),
 }
+# Those that came later, by the first release with them.
+_SINCE_TRANSFORMERS: Mapping[tuple[int, ...], tuple[str, ...]] = {
+    (4, 49): ("average_tokens_across_devices", "include_for_metrics"),
+    (4, 53, 3): ("hub_revision", "liger_kernel_config"),
+    (4, 57, 1): ("parallelism_config", "project", "trackio_space_id"),
+    (5,): ("enable_jit_checkpoint", "use_cache"),
+    (5, 2): ("train_sampling_strategy",),
+    (5, 6): ("ddp_static_graph", "trackio_bucket_id", "trackio_static_space_id"),
+    (5, 16, 1): ("dataloader_in_order", "dataloader_multiprocessing_context"),
+    (5, 23): ("activation_checkpointing", "activation_checkpointing_kwargs"),
+}
 _OF_TRL: Mapping[str, Mapping[tuple[int, ...], frozenset[str]]] = {
     "SFTConfig": {
         (0, 18): _names("chars_per_token dataset_batch_size num_of_sequences use_liger"),
@@ -545,6 +556,11 @@ def is_absent(class_name: str, name: str, stack: Stack) -> bool:
         name in names and at_least(stack.version("transformers"), *until) for until, names in _OF_TRANSFORMERS.items()
     ):
         return True
+    if name in _NEW_OF_TRANSFORMERS and any(
+        name in names and not at_least(stack.version("transformers"), *since)
+        for since, names in _SINCE_TRANSFORMERS.items()
+    ):
+        return True
     if name not in _CHANGED_OF_TRL.get(class_name, ()):
         return False  # as most of hundreds that a command asks for
     gone, new = _OF_TRL.get(class_name, {}), _SINCE_TRL.get(class_name, {})
@@ -555,6 +571,7 @@ def is_absent(class_name: str, name: str, stack: Stack) -> bool:
 
 _EVERY = frozenset(name for names in FIELDS.values() for name in names)
 _GONE_OF_TRANSFORMERS = frozenset(name for names in _OF_TRANSFORMERS.values() for name in names)
+_NEW_OF_TRANSFORMERS = frozenset(name for names in _SINCE_TRANSFORMERS.values() for name in names)
 _CHANGED_OF_TRL: Mapping[str, frozenset[str]] = {
     class_name: frozenset(
         name for table in (_OF_TRL, _SINCE_TRL) for names in table.get(class_name, {}).values() for name in names

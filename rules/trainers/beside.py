@@ -9,12 +9,15 @@ from __future__ import annotations
 from fp8check.rules.releases import behaviors
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.settings.values import Origin, Setting
+from fp8check.rules.trainers.data import names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.releases.accelerate_enums import DistributedType
     from fp8check.rules.releases.errors import Stage
     from fp8check.rules.releases.stack import Stack
+    from fp8check.rules.settings.values import Section
+    from fp8check.rules.trainers.refused_values import When
     from fp8check.rules.trainers.run import Run
     from fp8check.rules.trainers.training import Training
 
@@ -143,6 +146,66 @@ def check_trainer(run: Run, stack: Stack) -> None:
     if not liger.is_later and stack.has("liger_kernel") is False:
         text = "You have set `use_liger_kernel` to `True` but liger-kernel >= 0.3.0 is not available."
         raise PredictedError("package-missing", "trainer", "ImportError", text, (liger,))
+
+
+def check_values(run: Run, stack: Stack, when: When) -> None:
+    """Values of TrainingArguments that are refused then: see refused_values.py.
+
+    Raises:
+        PredictedError: one of them is.
+    """
+    training = run.training
+    if training.is_huggingface and training.name != "axolotl" and not _are_usual(training.top):
+        from fp8check.rules.trainers import refused_values  # few runs have a value that may be one
+
+        refused_values.check(run, stack, when)
+
+
+# What is looked at by refused_values.py, and what most files have: there a positive number is nothing to look at.
+_LOOKED_AT = names(
+    """
+    accelerator_config adam_beta1 adam_beta2 adam_epsilon dataloader_drop_last dataloader_multiprocessing_context
+    dataloader_persistent_workers dataloader_prefetch_factor ddp_timeout debug eval_on_start fp16_full_eval
+    gradient_checkpointing_kwargs half_precision_backend label_smoothing_factor load_best_model_at_end log_level
+    log_level_replica lr_scheduler_kwargs torch_empty_cache_steps
+    """
+)
+_NUMBERS = (
+    *("learning_rate", "logging_steps", "save_steps", "eval_steps", "num_train_epochs", "max_steps", "seed"),
+    *("gradient_accumulation_steps", "per_device_train_batch_size", "max_grad_norm", "warmup_ratio", "warmup_steps"),
+    *("dataloader_num_workers", "weight_decay"),
+)
+# Of each, what may be refused of it, or asks for something else.
+_WORDS = {
+    "lr_scheduler_type": (
+        *("cosine_with_min_lr", "cosine_warmup_with_min_lr", "warmup_stable_decay", "polynomial"),
+        *("reduce_lr_on_plateau", "greedy"),
+    ),
+    "save_strategy": ("best",),
+}
+
+
+def _are_usual(top: Section) -> bool:
+    """Whether nothing of a file has to be looked at more closely."""
+    if not _LOOKED_AT.isdisjoint(top):
+        return False
+    settings = [(name, top.get(name)) for name in (*_NUMBERS, *_WORDS, "report_to")]
+    return all(_is_usual(name, setting) for name, setting in settings if setting is not None and not setting.is_later)
+
+
+def _is_usual(name: str, setting: Setting) -> bool:
+    if name == "report_to":
+        return setting.value in ("none", "all")
+    if name in _WORDS:
+        return setting.value not in _WORDS[name]
+    value = setting.value
+    if type(value) is float:
+        return value >= 0 and (value < 1 or value.is_integer()) and name in ("learning_rate", *_SHARES)
+    return type(value) is int and (1 if name == "logging_steps" else 0) <= value < _LARGE
+
+
+_LARGE = 2**31  # no number of these is meant to be so large; a seed may not be twice that
+_SHARES = ("num_train_epochs", "max_grad_norm", "warmup_ratio", "weight_decay")
 
 
 def check_batches(run: Run) -> None:

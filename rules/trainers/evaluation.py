@@ -34,7 +34,7 @@ def check(run: Run, stack: Stack) -> None:
     asked = top.get("eval_strategy") or top.get("evaluation_strategy")
     if asked is None or asked.is_later or asked.value not in _EVALUATES:
         return
-    lacking = [call for call in calls if _evaluates_nothing(call)]
+    lacking = [call for call in calls if evaluates_nothing(call)]
     if not lacking:
         return
     first = lacking[0]
@@ -50,7 +50,7 @@ def check(run: Run, stack: Stack) -> None:
     raise PredictedError("nothing-to-evaluate", "trainer", "ValueError", text, (asked,), flag="eval_strategy")
 
 
-def _evaluates_nothing(call: Call) -> bool:
+def evaluates_nothing(call: Call) -> bool:
     """Whether it is known to be given no eval_dataset: by no keyword, or None, and not as the fifth argument."""
     if call.positional is None or len(call.positional) > _BEFORE_EVALUATED or "**" in call.keywords:
         return False

@@ -234,16 +234,6 @@ class HuggingFace(Training):
         switches = (self.switched_on(name) for name in sorted(OFF_GPUS))
         return next((switch for switch in switches if switch is not None), None)
 
-    def check_scheduler(self) -> None:
-        """A scheduler that wants to be told its lowest rate (optimization.py get_cosine_with_min_lr_schedule...)."""
-        chosen, given = self.get("lr_scheduler_type"), self.get("lr_scheduler_kwargs")
-        if chosen is None or chosen.is_later or chosen.value != "cosine_with_min_lr":
-            return
-        if given is not None and (given.is_later or not isinstance(given.value, dict) or "min_lr" in str(given.value)):
-            return
-        text = "One of min_lr or min_lr_rate should be set through the `lr_scheduler_kwargs`"
-        raise PredictedError("scheduler-without-rate", "step", "ValueError", text, (chosen,))
-
     def _check_parser(self, parsed: Parsed, stack: Stack) -> None:
         """What the script's parser ends at, once it has made its classes (executed with 4.57.1 and 5.23.0).
 
@@ -549,7 +539,7 @@ CHOSEN = ("eval_strategy", "logging_strategy", "save_strategy", "hub_strategy", 
 def _is_no_choice(name: str, setting: Setting) -> bool:
     from fp8check.rules.releases.argument_values import CHOICES  # as few files as may be
 
-    return not setting.is_later and setting.value is not None and setting.value not in CHOICES[name].values
+    return not setting.is_later and setting.value not in CHOICES[name].values
 
 
 def _no_choice(name: str, setting: Setting) -> PredictedError:

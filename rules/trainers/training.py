@@ -633,9 +633,6 @@ class Training:
     def check_replicated(self, stack: Stack) -> None:
         """Raise what ends the first step where DistributedDataParallel shares it out."""
 
-    def check_scheduler(self) -> None:
-        """Raise what ends the run as its scheduler is made, before anything is prepared."""
-
     def check_step(self, stack: Stack) -> None:
         """What of the trainer's own fails in the first step.
 

@@ -89,7 +89,64 @@ EVALUATES = """from transformers import Trainer, TrainingArguments
 trainer = Trainer(model="m", args=TrainingArguments("out", eval_strategy="steps"), train_dataset=rows)
 trainer.train()
 """
+
+
+def _with(keyword: str, **more: object) -> Mapping[str, object]:
+    """A script whose TrainingArguments are given this."""
+    text = f"""from transformers import Trainer, TrainingArguments
+
+args = TrainingArguments("out", {keyword})
+Trainer(model="m", args=args, train_dataset=rows, eval_dataset=rows).train()
+"""
+    return {"launch": "python train.py", "script": text, "gpus": 1, "host": "node", **more}
+
+
+ONE_OF_E5M2 = "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config: {backend: TE, fp8_format: E5M2}\n"
+_WSD = 'lr_scheduler_type="warmup_stable_decay"'
+_TIMESCALE = 'lr_scheduler_type="inverse_sqrt", lr_scheduler_kwargs={"scale": 2}'
 ROWS = [
+    row(
+        Transformers.WARMS_UP_BY_WHOLE_STEPS,
+        _with("warmup_steps=0.1"),
+        v4_57_1="ValueError (arguments)",
+        v5_0_0="no NO none",
+    ),
+    row(
+        Transformers.COUNTS_WORKERS,
+        _with('dataloader_num_workers="2"'),
+        v5_13_0="TypeError (step)",
+        v5_16_1="TypeError (arguments)",
+    ),
+    row(
+        Transformers.CLIPS_WITHOUT_LOOKING,
+        _with("max_grad_norm=None"),
+        v5_2_0="no NO none",
+        v5_3_0="TypeError (step)",
+    ),
+    row(Transformers.TELLS_TIMESCALE, _with(_TIMESCALE), v5_3_0="no NO none", v5_6_0="TypeError (step)"),
+    row(
+        Transformers.KNOWS_GREEDY,
+        _with('lr_scheduler_type="greedy", eval_strategy="epoch"'),
+        v5_3_0="ValueError (arguments)",
+        v5_6_0="no NO none",
+    ),
+    row(Transformers.KNOWS_SWANLAB, _with('report_to="swanlab"'), v4_49_0="ValueError (trainer)", v4_52_4="no NO none"),
+    row(Transformers.KNOWS_TRACKIO, _with('report_to="trackio"'), v4_53_3="ValueError (trainer)", v4_55_0="no NO none"),
+    row(Transformers.KNOWS_KUBEFLOW, _with('report_to="kubeflow"'), v5_3_0="ValueError (trainer)", v5_6_0="no NO none"),
+    row(Transformers.REPORTS_TO_ALL, _with("report_to=None"), v4_57_1="no NO none", v5_0_0="ValueError (trainer)"),
+    row(
+        Transformers.SMOOTHS_ABOVE_ZERO,
+        _with("label_smoothing_factor=None"),
+        v4_55_0="TypeError (step)",
+        v4_57_1="TypeError (trainer)",
+        v5_2_0="TypeError (step)",
+    ),
+    row(
+        Transformers.SCHEDULES_LAST,
+        {**_with(_WSD), "launch": FILE + " train.py", "accelerate": ONE_OF_E5M2},
+        v5_0_0="TypeError (step)",
+        v5_2_0="ValidationError (prepare)",
+    ),
     row(
         LlamaFactory.PACKS_BEFORE_4_53,
         {

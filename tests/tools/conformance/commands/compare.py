@@ -67,6 +67,9 @@ BESIDE = (
         "torchdistx",
         "apex",
     ),
+    # what a Trainer reports to
+    *("wandb", "tensorboard", "tensorboardx", "mlflow", "comet_ml", "clearml", "swanlab", "trackio", "neptune"),
+    *("neptune_client", "azureml_core", "azureml_sdk", "codecarbon", "flytekit", "dvclive"),
 )
 
 
