@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from itertools import islice, pairwise
+from itertools import pairwise
 
 from fp8check.rules.checking.runs import Assembled, WrongFiles, assemble
 from fp8check.rules.checking.training import is_sure, is_training, sounds_like_training
@@ -146,17 +146,25 @@ def _told(run: Run) -> Run:
 
 def programs_of(script: ShellScript, given: Given) -> tuple[Line, ...]:
     """The lines of a script that start a program that may train."""
-    programs = LAUNCHERS | registry.PROGRAMS | FOREIGN.keys() | {"accelerate-launch"}
-    load = Files(os.path.dirname(script.path)).text if given.follow and script.path != "-" else None
-    return tuple(islice(lines(script, programs, _reaches, given.facts.variables or {}, load), MAX_PROGRAMS))
+    return _lines(script, given._replace(arguments=None, variables={}))[:MAX_PROGRAMS]
+
+
+def _lines(script: ShellScript, given: Given) -> tuple[Line, ...]:
+    """The lines of a script that start a program that may train, as they are with what is given beside it."""
+    environment, follow = given.environment, given.follow and script.path != "-"
+
+    def read() -> tuple[Line, ...]:
+        programs = LAUNCHERS | registry.PROGRAMS | FOREIGN.keys() | {"accelerate-launch"}
+        load = Files(os.path.dirname(script.path)).text if follow else None
+        return tuple(lines(script, programs, _reaches, environment, load, given.arguments))
+
+    return script.once((follow, given.arguments, tuple(environment.items())), read)
 
 
 def _launches(script: ShellScript, given: Given) -> Iterator[Launch]:
     """What the lines of a script start."""
-    programs = LAUNCHERS | registry.PROGRAMS | FOREIGN.keys() | {"accelerate-launch"}
     count = 0
-    load = Files(os.path.dirname(script.path)).text if given.follow and script.path != "-" else None
-    for line in lines(script, programs, _reaches, given.environment, load, given.arguments):
+    for line in _lines(script, given):
         there, places = _found(line, script) if given.follow else (line, ("",))
         launch = _launch(there, given.trainer)
         if launch is None:

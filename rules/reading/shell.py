@@ -11,13 +11,14 @@ from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Literal, TypeAlias
+    from collections.abc import Callable, Hashable, Sequence
+    from typing import Any, Literal, TypeAlias, TypeVar
 
     from fp8check.rules.reading.nodes import Unreadable
     from fp8check.rules.reading.source import Source
 
     # A text, `$NAME` or `${NAME...}`, `$(...)` or what stands between backquotes, `$((...))`, and `<(...)` or `>(...)`.
+    Found = TypeVar("Found")
     PieceKind = Literal["text", "variable", "output", "number", "stream"]
     BlockKind = Literal["if", "case", "loop", "and", "subshell", "group", "function"]
     Item: TypeAlias = "Command | Arithmetic | Enter | Then | Branch | Leave"
@@ -192,7 +193,7 @@ class ShellScript(Document):
         stopped: why reading ends before the end of the text, as a shell's does: a quote is never closed.
     """
 
-    __slots__ = ("comments", "items", "source", "stopped")
+    __slots__ = ("_worked_out", "comments", "items", "source", "stopped")
 
     def __init__(
         self, source: Source, items: Sequence[Item], comments: Sequence[int], stopped: Unreadable | None = None
@@ -202,6 +203,14 @@ class ShellScript(Document):
         self.items = tuple(items)
         self.comments = tuple(comments)
         self.stopped = stopped
+        self._worked_out: dict[Hashable, Any] = {}
+
+    def once(self, asked: Hashable, work_out: Callable[[], Found]) -> Found:
+        """What is worked out of the script for whoever asks so: a plan asks eight times, and it does not change."""
+        if asked not in self._worked_out:
+            self._worked_out[asked] = work_out()
+        found: Found = self._worked_out[asked]
+        return found
 
     def directives(self, mark: str) -> list[tuple[str, int]]:
         """What stands behind a mark such as `#SBATCH`, with where, in the comments before the first command."""

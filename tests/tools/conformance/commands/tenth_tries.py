@@ -6,10 +6,10 @@ was executed once (docs/evidence/commands.md).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.tools.conformance.commands.second_tries import DATA, NEW, OLD, PLAIN, Try, config
-from tests.tools.conformance.commands.third_tries import FACTORY_4, FACTORY_5, SFT, factory
+from tests.tools.conformance.commands.third_tries import FACTORY_4, FACTORY_5, HF, HF_FILE, SFT, factory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +73,7 @@ def everything() -> Iterator[tuple[str, Try]]:
             one = factory(stack, command, ddp_backend="gloo")
             yield f"lf{release}-{name}", one._replace(files={**one.files, "a.yaml": _TE})
     yield from keywords()
+    yield from in_files()
 
 
 _REPORTERS = (
@@ -330,6 +331,65 @@ def keywords() -> Iterator[tuple[str, Try]]:
                 f"keyword-{name}-{age}",
                 Try(f"{_LAUNCHED} train.py", {"train.py": _trainer(more), "a.yaml": _TE}, stack),
             )
+
+
+# The same in a file, of which each trainer makes values in its own way: entries as YAML has them.
+_ENTRIES: dict[str, dict[str, Any]] = {
+    "optim-null": {"optim": None},
+    "save-null": {"save_strategy": None},
+    "eval-null": {"eval_strategy": None},
+    "epochs-null": {"num_train_epochs": None},
+    "clip-null": {"max_grad_norm": None},
+    "rate-text": {"learning_rate": "1e-4"},
+    "rate-negative": {"learning_rate": -1.0e-4},
+    "beta": {"adam_beta2": 1.5},
+    "epsilon-text": {"adam_epsilon": "1e-8"},
+    "decay-text": {"weight_decay": "0.1"},
+    "log-zero": {"logging_steps": 0},
+    "log-text": {"logging_steps": "1"},
+    "log-fraction": {"logging_steps": 1.5},
+    "wandb": {"report_to": "wandb"},
+    "wandb-list": {"report_to": ["wandb"]},
+    "reported-null": {"report_to": None},
+    "reported-two": {"report_to": "wandb,tensorboard"},
+    "best": {"load_best_model_at_end": True, "save_strategy": "steps"},
+    "best-text": {"load_best_model_at_end": "true", "save_strategy": "steps"},
+    "persistent": {"dataloader_persistent_workers": True},
+    "prefetch": {"dataloader_prefetch_factor": 2},
+    "warmup-negative": {"warmup_steps": -1},
+    "warmup-text": {"warmup_steps": "10"},
+    "seed": {"seed": -1},
+    "seed-text": {"seed": "42"},
+    "log-level": {"log_level": "verbose"},
+    "min-lr": {"lr_scheduler_type": "cosine_with_min_lr"},
+    "min-lr-told": {"lr_scheduler_type": "cosine_with_min_lr", "lr_scheduler_kwargs": {"min_lr_rate": 0.1}},
+    "wsd": {"lr_scheduler_type": "warmup_stable_decay"},
+    "kwargs-other": {"lr_scheduler_type": "cosine", "lr_scheduler_kwargs": {"min_lr": 1.0e-6}},
+    "cache-zero": {"torch_empty_cache_steps": 0},
+    "accumulates-share": {"gradient_accumulation_steps": 2.0},
+    "accumulates-text": {"gradient_accumulation_steps": "2"},
+    "batch-text": {"per_device_train_batch_size": "4"},
+    "steps-text": {"max_steps": "1"},
+    "workers-text": {"dataloader_num_workers": "0"},
+    "drop-last-text": {"dataloader_drop_last": "false"},
+    "timeout-text": {"ddp_timeout": "1800"},
+    "checkpointing-kwargs": {"gradient_checkpointing": True, "gradient_checkpointing_kwargs": {"reentrant": False}},
+}
+
+
+def in_files() -> Iterator[tuple[str, Try]]:
+    """Values that may be refused, in the files of the trainers, and in one that a script parses."""
+    for name, entries in _ENTRIES.items():
+        for age, stack in (("new", NEW), ("old", OLD)):
+            sft = {"sft.yaml": {**SFT, **entries}, "a.yaml": _TE}
+            command = f"{_LAUNCHED} -m trl.scripts.sft --config sft.yaml"
+            yield f"file-{name}-trl-{age}", Try(command, sft, stack)
+            script = HF_FILE.format(how="parse_yaml_file(sys.argv[1])")
+            parsed = {"train.py": script, "hf.yaml": {**HF, **entries}, "a.yaml": _TE}
+            yield f"file-{name}-hf-{age}", Try(f"{_LAUNCHED} train.py hf.yaml", parsed, stack)
+        for release, stack in (("4", FACTORY_4), ("5", FACTORY_5)):
+            one = factory(stack, f"{_LAUNCHED} -m llamafactory.launcher lf.yaml", **entries)
+            yield f"file-{name}-lf{release}", one._replace(files={**one.files, "a.yaml": _TE})
 
 
 def compiled() -> Iterator[tuple[str, Try]]:
