@@ -6,7 +6,7 @@ from fp8check.rules.edits.fix import safe, unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import reached
 from fp8check.rules.settings.edits import delete, replace
-from fp8check.rules.settings.values import Undecided
+from fp8check.rules.settings.values import Undecided, number_meant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -311,7 +311,7 @@ def number_as_text(training: Training) -> Iterator[Found]:
         return
     for name in _NUMBERS:
         setting = training.get(name)
-        number = _number(setting.value) if setting is not None else None
+        number = number_meant(setting.value) if setting is not None else None
         if setting is None or number is None:
             continue
         text = str(setting.value)
@@ -325,16 +325,6 @@ def number_as_text(training: Training) -> Iterator[Found]:
             else (),
             fix=safe(replace(setting, number)),
         )
-
-
-def _number(value: object) -> float | int | None:
-    """The number that a text evidently means; None where it is none, or where the value is no text."""
-    if not isinstance(value, str):
-        return None
-    try:
-        return int(value) if value.isdigit() else float(value)
-    except ValueError:
-        return None
 
 
 @rule(
@@ -436,7 +426,7 @@ def number_in_quotes(outcome: Outcome) -> Iterator[Found]:
     if error is None:
         return
     setting = error.because[0]
-    number = _number(setting.value)
+    number = number_meant(setting.value)
     is_text = isinstance(setting.value, str)
     yield Found(
         f"{setting.value!r} is {'text' if is_text else f'a {type(setting.value).__name__}'}, not a number",

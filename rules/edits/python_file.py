@@ -252,38 +252,48 @@ class PythonFile:
                 yield TextEdit(self.path, start, end, literal(changes[name], self.text[start:end]))
         if gone and isinstance(group.node, (ast.Assign, ast.AnnAssign)):
             yield self._statement_gone(group.node)
-        elif len(gone) > 1:
-            yield from self._several_gone(group, gone)
         elif gone:
-            yield self._gone(group, gone[0])
+            yield from self._gone(group, gone)
         new = {name: value for name, value in changes.items() if name not in group.entries and value is not GONE}
         if new:
             yield from self._new(group, new, gone)
 
-    def _several_gone(self, group: _Group, gone: Sequence[_Entry]) -> Iterator[TextEdit]:
-        for entry in gone:
-            if own_lines(self.text, entry.start, entry.end) is None:
-                raise Unfixable("several arguments of one line would go")
-            yield self._gone(group, entry)
-
-    def _gone(self, group: _Group, entry: _Entry) -> TextEdit:
-        """An entry away, with its comma; with its lines where it has lines of its own."""
-        if entry.keyword is None and isinstance(group.node, ast.Call):
+    def _gone(self, group: _Group, gone: Sequence[_Entry]) -> Iterator[TextEdit]:
+        """Entries away, each with its comma: with its lines where it has lines of its own, else with its neighbors."""
+        if isinstance(group.node, ast.Call) and any(entry.keyword is None for entry in gone):
             raise Unfixable("an argument without a name cannot go")
-        lines = own_lines(self.text, entry.start, entry.end)
-        if lines is not None:
-            return TextEdit(self.path, *lines, "")
-        at = group.every.index(entry)
-        comma = skipped(self.text, entry.end)
-        has_comma = self.text[comma : comma + 1] == ","
-        if at + 1 < len(group.every):
-            following = group.every[at + 1].start
-            if "\n" not in self.text[entry.end : following] and "\r" not in self.text[entry.end : following]:
-                return TextEdit(self.path, entry.start, following, "")
-            return TextEdit(self.path, entry.start, comma + 1, "")
-        if at == 0:
-            return TextEdit(self.path, entry.start, comma + 1 if has_comma else entry.end, "")
-        return TextEdit(self.path, skipped(self.text, group.every[at - 1].end), entry.end, "")
+        paths = {entry.path for entry in gone}
+        run: list[int] = []  # of entries that share a line, one behind the other: a comment between lines stays
+        for at, entry in enumerate((*group.every, None)):
+            if entry is not None and entry.path in paths:
+                lines = own_lines(self.text, entry.start, entry.end)
+                if lines is None:
+                    if run and not self._is_one_line(group.every[run[-1]].end, entry.start):
+                        yield self._run_gone(group, run[0], run[-1], paths)
+                        run = []
+                    run.append(at)
+                    continue
+                yield TextEdit(self.path, *lines, "")
+            if run:
+                yield self._run_gone(group, run[0], run[-1], paths)
+                run = []
+
+    def _is_one_line(self, start: int, end: int) -> bool:
+        return "\n" not in self.text[start:end] and "\r" not in self.text[start:end]
+
+    def _run_gone(self, group: _Group, first: int, last: int, paths: set[str]) -> TextEdit:
+        start, end = group.every[first].start, group.every[last].end
+        comma = skipped(self.text, end)
+        behind = comma + 1 if self.text[comma : comma + 1] == "," else end
+        if last + 1 < len(group.every):
+            following = group.every[last + 1].start
+            return TextEdit(self.path, start, following if self._is_one_line(end, following) else behind, "")
+        if first == 0 or group.every[first - 1].path in paths:  # which takes its comma with it
+            return TextEdit(self.path, start, behind, "")
+        before = skipped(self.text, group.every[first - 1].end)
+        if self._is_one_line(before, start):
+            return TextEdit(self.path, before, end, "")
+        return TextEdit(self.path, start, behind, "")  # the comma in front stays, with the comment behind it
 
     def _statement_gone(self, node: ast.Assign | ast.AnnAssign) -> TextEdit:
         start = self._source.offset_of(node.lineno, node.col_offset)
@@ -310,6 +320,10 @@ class PythonFile:
             yield TextEdit(self.path, close, close, ", ".join(texts))
             return
         last = left[-1]
+        behind = group.every[group.every.index(last) + 1 :]
+        if behind and own_lines(self.text, behind[0].start, behind[0].end) is None:  # its comma goes with them
+            yield TextEdit(self.path, last.end, last.end, "".join(f", {text}" for text in texts))
+            return
         comma = skipped(self.text, last.end)
         has_comma = self.text[comma : comma + 1] == ","
         lines = own_lines(self.text, last.start, last.end)

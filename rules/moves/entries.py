@@ -9,11 +9,12 @@ from fp8check.rules.moves import launching
 from fp8check.rules.moves.site import known_setting
 from fp8check.rules.outcome.processes import off_gpus
 from fp8check.rules.releases.accelerate_keys import WIZARD_KEYS
+from fp8check.rules.settings.values import number_meant
 from fp8check.rules.trainers.huggingface import OFF_GPUS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from fp8check.rules.moves.site import Site
     from fp8check.rules.settings.values import Setting
@@ -138,6 +139,49 @@ def value_meant(site: Site) -> Iterator[Action]:
         if meant is not None:
             written = site.write(setting, meant)
             yield from site.act(written or site.in_training((error.flag, meant)))
+
+
+# What goes with an argument that is refused without it, in the place of the one that cannot be.
+_GOES_WITH: Mapping[str, tuple[str, object]] = {
+    **dict.fromkeys(
+        ("dataloader_prefetch_factor", "dataloader_persistent_workers", "dataloader_multiprocessing_context"),
+        ("dataloader_num_workers", 1),
+    ),
+    "logging_steps": ("logging_strategy", "no"),
+    "lr_scheduler_kwargs": ("lr_scheduler_type", "cosine_with_min_lr"),
+}
+
+
+def value_taken(site: Site) -> Iterator[Action]:
+    """The value that was evidently meant, in a form that is taken; or what has to be said beside it."""
+    error = site.outcome.error
+    if error is None or not error.flag:
+        return
+    for setting in error.because:
+        meant = _as_taken(setting.value)
+        if meant is not None:
+            written = site.write(setting, meant)
+            yield from site.act(written or site.in_training((error.flag, meant)))
+    evaluates = known_setting(lambda: site.trainer.get("eval_strategy"))
+    if error.flag == "load_best_model_at_end" and evaluates is not None and evaluates.value in ("steps", "epoch"):
+        yield from site.act(site.in_training(("save_strategy", evaluates.value)))
+    if error.flag in _GOES_WITH:
+        yield from site.act(site.in_training(_GOES_WITH[error.flag]))
+
+
+def _as_taken(value: object) -> object:
+    """A number that was written as a text, a whole one with a dot, a word in capitals, words of a list; None: none."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if not isinstance(value, str):
+        return None
+    number = number_meant(value)
+    if number is not None:
+        return number
+    words = [word for word in re.split(r"[,\s]+", value) if word]
+    if len(words) > 1:
+        return words
+    return value.lower() if value != value.lower() else None
 
 
 def refused_gone(site: Site) -> Iterator[Action]:

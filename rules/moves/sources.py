@@ -105,6 +105,21 @@ class PythonSource:
             texts = self.file.shown(name), self.file.written(name, value)
             yield Change(name, self.file.line(name), *texts, self.why_not(name, value))
 
+    def entry(self, data: Changes, span: Span) -> str | None:
+        """The entry that stands at a place of the script as it is then: one that came since, too."""
+        moved = 0
+        for edit in self.file.text_edits(data) if data else ():
+            at = span.start - edit.start - moved
+            if edit.start == edit.end and 0 <= at < len(edit.text):
+                for path in data:
+                    begins = f"{path.partition(' ')[2]}="
+                    if self.file.is_new(path) and (
+                        edit.text.startswith(begins, at) or edit.text.endswith(begins, 0, at)
+                    ):
+                        return path
+            moved += len(edit.text) - (edit.end - edit.start)
+        return self.file.at(self.base(data, span))
+
     def base(self, data: Changes, span: Span) -> Span:
         """Where a place of the script as it is then stands in the script as it was given."""
         if not data:
@@ -205,7 +220,7 @@ class Scripts(Record):
             source = None if span is None else self.sources.get(span.file)
             if span is None or not isinstance(source, PythonSource):
                 continue
-            name = source.file.at(source.base(self._data(span.file), span))
+            name = source.entry(self._data(span.file), span)
             if name is not None:
                 return [self._assign(source, name, value)]
         return []
@@ -263,7 +278,7 @@ class Scripts(Record):
             source = None if place is None else self.sources.get(place.file)
             if edit.action not in ("replace", "delete") or not isinstance(source, PythonSource) or place is None:
                 return None
-            name = source.file.at(source.base(self._data(place.file), place))
+            name = source.entry(self._data(place.file), place)
             if name is None:
                 return None
             found.append(self._assign(source, name, ABSENT if edit.action == "delete" else edit.value))

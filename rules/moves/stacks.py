@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.edits.action import Action
+from fp8check.rules.moves import entries
 from fp8check.rules.releases.stack import Stack
 from fp8check.rules.releases.versions import NEWEST, at_least, parsed
 
@@ -78,6 +79,27 @@ def deepspeed(site: Site) -> Iterator[Action]:
     """DeepSpeed, where it is asked for and is not there."""
     if site.stack.has("deepspeed") is False:
         yield Action(site.why, packages={"deepspeed": NEWEST["deepspeed"]})
+
+
+# The newest of those that the documentation of transformers names first, on the day that this was written.
+_REPORTERS = {"wandb": "0.31.0", "tensorboard": "2.21.0", "mlflow": "3.18.0", "swanlab": "0.10.3", "trackio": "0.43.0"}
+
+
+def reporters(site: Site) -> Iterator[Action]:
+    """The packages of those that a Trainer is to report to: that it reports was chosen, and stays so."""
+    error = site.outcome.error
+    if error is None:
+        return
+    names = [name for setting in error.because for name in _named(setting.value)]
+    lacking = {name: _REPORTERS[name] for name in names if name in _REPORTERS and site.stack.has(name) is False}
+    if lacking:
+        yield Action(site.why, packages=lacking)
+    else:
+        yield from entries.refused_gone(site)
+
+
+def _named(value: object) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else [str(value)]
 
 
 def _is_older(there: str, newest: str) -> bool:

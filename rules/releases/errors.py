@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         "trainer-without-data",
         "dataset-not-named",
         "package-missing",
+        "reporter-missing",
         "unknown-attention",
         "accelerate-too-old",
         "llamafactory-refuses-version",

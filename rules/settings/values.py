@@ -290,6 +290,16 @@ def whole_number(text: str) -> int | None:
         return None
 
 
+def number_meant(value: object) -> float | int | None:
+    """The number that a text evidently means, as 1e-5, which YAML reads as text; None where it means none."""
+    if not isinstance(value, str):
+        return None
+    try:
+        return int(value) if value.isdigit() else float(value)
+    except ValueError:
+        return None
+
+
 def is_filled_in(text: str) -> bool:
     """Whether a text stands for a value that somebody fills in before the run, or while it starts.
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from fp8check.rules.trainers.run import Run
 
     # When they are looked at: as the arguments are made, as Trainer begins to be, once it has its Accelerator, before
-    # the model is prepared, and in the first step.
-    When = Literal["arguments", "trainer", "callbacks", "optimizer", "step"]
+    # the model is prepared, up to its layers, and in the loss and the update.
+    When = Literal["arguments", "trainer", "callbacks", "optimizer", "step", "update"]
 
 _DEBUG = ("underflow_overflow", "tpu_metrics_debug")  # debug_utils.py DebugOption
 _EVALUATES = ("steps", "epoch")  # trainer_utils.py IntervalStrategy
@@ -114,7 +114,9 @@ def check(run: Run, stack: Stack, when: When) -> None:
     if first is not None:
         run.training.rest_on(first.because)
         stage = run.training.parsed_at(run.launch) if when == "arguments" else _STAGES[when]
-        raise PredictedError(first.code, stage, first.type_, first.text, (first.because,))
+        named = (name for name, setting in run.training.top.settings() if setting is first.because)
+        because, flag = (first.because,), next(named, "")
+        raise PredictedError(first.code, stage, first.type_, first.text, because, flag=flag)
 
 
 class _Values:
@@ -161,10 +163,9 @@ class _Values:
     def switched_on(self, name: str) -> Setting | None:
         """A switch that is known to be on: a text is, whatever it says, where nothing makes yes or no of it."""
         setting = self.get(name)
-        if setting is None:
+        if setting is None or not setting.value:
             return None
-        is_on = setting.value is True or (bool(setting.value) and self.no_number(name) is not None)
-        return setting if is_on else None
+        return setting if self.no_number(name) is not None else self.run.training.switched_on(name)
 
     def strategy(self, name: str, default: str) -> str | None:
         """When something is done: a word of TrainingArguments; None where it is not known."""
@@ -416,7 +417,7 @@ def _of_reporters(values: _Values) -> Iterator[Refusal]:
     for name in named:
         packages, type_, text = _REPORTERS.get(str(name), ((), "", ""))
         if packages and all(values.stack.has(package) is False for package in packages):
-            yield Refusal(type_, text, to, "package-missing")
+            yield Refusal(type_, text, to, "reporter-missing")
 
 
 def _has_reporter(name: str, stack: Stack) -> bool:
@@ -541,7 +542,7 @@ def _of_scheduler(values: _Values) -> Iterator[Refusal]:
 
 
 def _of_step(values: _Values) -> Iterator[Refusal]:
-    """What train() meets once the model is prepared."""
+    """What train() meets once the model is prepared, up to the layers that it checkpoints."""
     if values.stack.does(behaviors.Transformers.SCHEDULES_LAST):
         yield from _of_scheduler(values)
     asked = values.switched_on("eval_on_start")
@@ -555,13 +556,14 @@ def _of_step(values: _Values) -> Iterator[Refusal]:
     accumulated = values.get("gradient_accumulation_steps")
     if accumulated is not None and isinstance(accumulated.value, float) and not _is_flagged(accumulated):
         yield Refusal("TypeError", "'float' object cannot be interpreted as an integer", accumulated)
-    yield from _of_checkpointing(values)
-    decay = values.no_number("weight_decay")
-    if decay is not None and values.value("optim", _WITH_BETAS[0]) in _WITH_BETAS:
-        yield Refusal("TypeError", "_fused_adamw_() received an invalid combination of arguments", decay)
     most = values.get("max_steps")
     if most is not None and isinstance(most.value, float) and not _is_flagged(most):
         yield Refusal("TypeError", "'float' object cannot be interpreted as an integer", most)
+    yield from _of_checkpointing(values)
+
+
+def _of_update(values: _Values) -> Iterator[Refusal]:
+    """What the loss and the update look at, which come last."""
     smoothing = values.no_number("label_smoothing_factor")
     if smoothing is not None:
         kind = type(smoothing.value).__name__
@@ -569,6 +571,9 @@ def _of_step(values: _Values) -> Iterator[Refusal]:
     clip = values.no_number("max_grad_norm")
     if clip is not None and (clip.value is not None or values.stack.does(behaviors.Transformers.CLIPS_WITHOUT_LOOKING)):
         yield _unordered(">", clip)
+    decay = values.no_number("weight_decay")
+    if decay is not None and values.value("optim", _WITH_BETAS[0]) in _WITH_BETAS:
+        yield Refusal("TypeError", "_fused_adamw_() received an invalid combination of arguments", decay)
 
 
 def _of_checkpointing(values: _Values) -> Iterator[Refusal]:
@@ -588,10 +593,12 @@ _CHECKS: Mapping[When, Callable[[_Values], Iterator[Refusal]]] = {
     "callbacks": _of_callbacks,
     "optimizer": _of_optimizer,
     "step": _of_step,
+    "update": _of_update,
 }
 _STAGES: Mapping[When, Stage] = {
     "trainer": "trainer",
     "callbacks": "trainer",
     "optimizer": "step",
     "step": "step",
+    "update": "step",
 }

@@ -131,9 +131,60 @@ def test_what_cannot_go(text: str, entry: str, why: str) -> None:
         source.written({name_of(source, entry): GONE}, by_hand=False)
 
 
-def test_several_arguments_of_one_line_do_not_go_at_once() -> None:
-    with pytest.raises(Unfixable, match="one line"):
-        edited("f(a=1, b=2, c=3)\n", a=GONE, b=GONE)
+@pytest.mark.parametrize(
+    ("before", "gone", "after"),
+    [
+        ("f(a=1, b=2, c=3)\n", "ab", "f(c=3)\n"),
+        ("f(a=1, b=2, c=3)\n", "bc", "f(a=1)\n"),
+        ("f(a=1, b=2, c=3)\n", "ac", "f(b=2)\n"),
+        ("f(a=1, b=2, c=3,)\n", "ac", "f(b=2,)\n"),
+        ("f(a=1, b=2, c=3)\n", "abc", "f()\n"),
+        ("f(a=1, b=2, c=3,)\n", "abc", "f()\n"),
+        ("f(0, a=1, b=2)\n", "ab", "f(0)\n"),
+        ("f(a=1, b=2,  # why\n  c=3, d=4)\n", "bc", "f(a=1,   # why\n  d=4)\n"),
+        ("f(a=1, b=2,  # why\n  c=3)\n", "bc", "f(a=1,   # why\n  )\n"),
+        ("f(\n  a=1, b=2,\n  c=3,\n  d=4,\n)\n", "bcd", "f(\n  a=1, \n)\n"),
+        ("f(\n  a=1,\n  b=2, c=3,\n)\n", "abc", "f(\n  \n)\n"),
+        ("f({'a': 1, 'b': 2, 'c': 3})\n", "", "f({'a': 1, 'b': 2, 'c': 3})\n"),
+    ],
+)
+def test_several_arguments_of_a_line_go_at_once(before: str, gone: str, after: str) -> None:
+    assert edited(before, **dict.fromkeys(gone, GONE)) == after
+
+
+@pytest.mark.parametrize(
+    ("before", "gone", "after"),
+    [
+        ("f(a=1, b=2)\n", "b", "f(a=1, new=5)\n"),
+        ("f(a=1, b=2,)\n", "b", "f(a=1, new=5,)\n"),
+        ("f(a=1, b=2, c=3)\n", "bc", "f(a=1, new=5)\n"),
+        ("f(a=1, b=2)\n", "a", "f(b=2, new=5)\n"),
+        ("f(\n  a=1, b=2\n)\n", "b", "f(\n  a=1, new=5\n)\n"),
+        ("f(\n  a=1,\n  b=2,\n)\n", "b", "f(\n  a=1,\n  new=5,\n)\n"),
+    ],
+)
+def test_one_comes_where_another_goes(before: str, gone: str, after: str) -> None:
+    source = source_of(before)
+    changes: dict[str, object] = {name_of(source, f"{name}="): GONE for name in gone}
+    span = Source("train.py", before).span(0, 1)
+    changes[str(source.file.argument(span, "new"))] = 5
+    assert source.written(changes, by_hand=True).text == after
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.sampled_from(["", "\n", "  # c\n"])), min_size=1, max_size=7), st.booleans()
+)
+def test_whatever_goes_the_rest_stays(entries: list[tuple[bool, str]], trailing: bool) -> None:
+    """Names that go and stay, with line breaks and comments between them: what is left is what was left of the tree."""
+    last = len(entries) - 1
+    parts = [f"a{at}={at}{',' if at < last or trailing else ''}{end or ' '}" for at, (_, end) in enumerate(entries)]
+    before = f"f({''.join(parts)})\n"
+    gone = {f"a{at}": GONE for at, (goes, _) in enumerate(entries) if goes}
+    after = edited(before, **gone) if gone else before
+    kept = [keyword.arg for keyword in ast.parse(after).body[0].value.keywords]  # type: ignore[attr-defined]
+    assert kept == [f"a{at}" for at, (goes, _) in enumerate(entries) if not goes]
+    own = [at for at, (goes, end) in enumerate(entries) if "#" in end and not goes]
+    assert after.count("#") >= len(own)
 
 
 def test_edits_of_an_argument_and_of_what_is_in_it_overlap() -> None:
