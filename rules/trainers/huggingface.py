@@ -44,6 +44,14 @@ ARGUMENTS = names(
 )
 # Of TrainingArguments, too, the second until 5.0; the first is a word of Accelerate files as well, and tells none.
 OFF_GPUS = names("use_cpu no_cuda")
+# And these, by which no file is told; refused_values.py looks at what stands behind them.
+LESS_USUAL = names(
+    """
+    dataloader_multiprocessing_context dataloader_persistent_workers dataloader_prefetch_factor debug eval_on_start
+    gradient_checkpointing_kwargs label_smoothing_factor log_level log_level_replica lr_scheduler_kwargs seed
+    torch_empty_cache_steps
+    """
+)
 # One of these alone says that a small file is for a trainer.
 TELLING = names("bf16 fp16 fp8 tf32 per_device_train_batch_size gradient_accumulation_steps")
 
@@ -78,7 +86,7 @@ class HuggingFace(Training):
     __slots__ = ()
 
     is_huggingface = True
-    known = ARGUMENTS | OFF_GPUS
+    known = ARGUMENTS | OFF_GPUS | LESS_USUAL
     unread_key = "HfArgumentParser raises ValueError: some keys are not used"
     model_key = "model_name_or_path"
     micro_batch_key = "per_device_train_batch_size"

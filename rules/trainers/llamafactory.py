@@ -11,7 +11,7 @@ from fp8check.rules.releases.versions import at_least, parsed
 from fp8check.rules.settings.launch import Launch
 from fp8check.rules.settings.values import Origin, Setting, Undecided, is_filled_in
 from fp8check.rules.trainers.data import Detection, HandedOver, Tokens, count, exact, listed, names, varying
-from fp8check.rules.trainers.huggingface import ARGUMENTS, OFF_GPUS, HuggingFace, with_precision
+from fp8check.rules.trainers.huggingface import ARGUMENTS, LESS_USUAL, OFF_GPUS, HuggingFace, with_precision
 from fp8check.rules.trainers.training import number_of
 from fp8check.rules.trainers.transformers import dtype_of_checkpoint
 from fp8check.rules.trainers.trl import KEYS as OF_TRL
@@ -145,7 +145,7 @@ class LlamaFactory(HuggingFace):
     shares_keys = True
     own_keys = _TELLING
     telling = _TELLING | _KEYS_OF_V1 | {"model_name_or_path", "fp8"}
-    known = ARGUMENTS | OFF_GPUS | KEYS
+    known = ARGUMENTS | OFF_GPUS | LESS_USUAL | KEYS
     fp8_keys = dict.fromkeys(("fp8", "fp8_backend", "fp8_enable_fsdp_float8_all_gather"), (((0, 9, 4), STILL),))
     sequence_key = "cutoff_len"
     default_sequence = 2048  # hparams/data_args.py@0.9.5

@@ -344,9 +344,9 @@ _NO_WORKERS = ("dataloader_num_workers", 0)
 def _of_trainer(values: _Values) -> Iterator[Refusal]:
     """Trainer.__init__ before it has its Accelerator: the seed, and the micro-batches that share a step."""
     seed = values.get("seed")
+    if seed is not None and type(seed.value) is int and not 0 <= seed.value < _SEEDS:
+        yield Refusal("ValueError", "Seed must be between 0 and 2**32 - 1", seed)
     if seed is not None and not _is_flagged(seed):
-        if type(seed.value) is int and not 0 <= seed.value < _SEEDS:
-            yield Refusal("ValueError", "Seed must be between 0 and 2**32 - 1", seed)
         if isinstance(seed.value, float):
             text = "Cannot cast scalar from dtype('float64') to dtype('int64') according to the rule 'safe'"
             yield Refusal("TypeError", text, seed)

@@ -7,7 +7,7 @@ from fp8check.rules.releases import behaviors
 from fp8check.rules.settings.script import PLACES
 from fp8check.rules.settings.values import Origin, Setting
 from fp8check.rules.trainers.data import Detection, count, has_share, names
-from fp8check.rules.trainers.huggingface import ARGUMENTS, OFF_GPUS, TELLING, HuggingFace
+from fp8check.rules.trainers.huggingface import ARGUMENTS, LESS_USUAL, OFF_GPUS, TELLING, HuggingFace
 from fp8check.rules.trainers.training import DTYPES
 
 TYPE_CHECKING = False
@@ -42,7 +42,7 @@ class Transformers(HuggingFace):
     detections = (Detection(80, _tells, Kind("training", "transformers")),)
     shares_keys = True
     telling = ARGUMENTS | TELLING
-    known = ARGUMENTS | OFF_GPUS | _SEQUENCE
+    known = ARGUMENTS | OFF_GPUS | LESS_USUAL | _SEQUENCE
     sequence_key = "max_seq_length"
     batches_by_script = True
     written_in_scripts = True

@@ -10,7 +10,7 @@ from fp8check.rules.settings.launch import LAUNCHER_FLAGS, SWITCHES, Launch, is_
 from fp8check.rules.settings.script import LOADER, PLACES
 from fp8check.rules.settings.values import Origin, Section, Setting, Undecided
 from fp8check.rules.trainers.data import Detection, HandedOver, Tokens, count, exact, has_share, listed, names, varying
-from fp8check.rules.trainers.huggingface import ARGUMENTS, OFF_GPUS, HuggingFace
+from fp8check.rules.trainers.huggingface import ARGUMENTS, LESS_USUAL, OFF_GPUS, HuggingFace
 from fp8check.rules.trainers.training import CONFIGURATIONS
 from fp8check.rules.trainers.transformers import dtype_of_checkpoint, loaded_dtype
 
@@ -172,7 +172,7 @@ class Trl(HuggingFace):
     detections = (Detection(70, _tells, Kind("training", "trl")),)
     shares_keys = True
     telling = ARGUMENTS
-    known = ARGUMENTS | OFF_GPUS | KEYS
+    known = ARGUMENTS | OFF_GPUS | LESS_USUAL | KEYS
     unread_key = "TrlParser raises ValueError: unknown arguments from config file"
     sequence_key = "max_length"
     default_sequence = 1024  # trainer/sft_config.py@1.16.0

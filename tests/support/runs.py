@@ -100,7 +100,8 @@ def _environment(stack: object) -> tuple[str | None, dict[str, str | None] | Non
         return None, None
     assert isinstance(stack, dict)
     packages: dict[str, str | None] = dict.fromkeys(KNOWN)
-    packages.update({name: str(version) for name, version in stack.items() if name != "python"})
+    named = {name: version for name, version in stack.items() if name != "python"}
+    packages.update({name: None if version is None else str(version) for name, version in named.items()})
     packages["torch"] = packages["torch"] or "2.11.0"
     if packages["transformer_engine"] is not None:
         packages["transformer_engine_torch"] = packages["transformer_engine"]
