@@ -37,6 +37,7 @@ MOST_COST = 300_000  # of all runs that are judged for a line, in characters (_c
 _AN_ENTRY = 30  # characters of YAML or JSON that take as long to read and to judge as an entry does besides
 _OF_SOURCE = 3  # as many of YAML as one of a script
 _A_RUN = 1_500  # as many as a run takes whatever its files
+_A_VARIABLE = 20  # as many as a variable of the machine that sounds like one that counts
 _DIGITS = 10  # of a number that is written as text
 LONGEST = 100_000  # characters of the files of a run in which anything is tried
 _TOO_LARGE = "the run is too large to try it"
@@ -125,7 +126,8 @@ class Trials:
             return Tries((), _TOO_LARGE)  # of a script, too, which the command starts
         effects: list[Effect] = []
         longer = max(0, len(self._part.launch or "") - _A_RUN)  # than a command of usual length
-        left = MOST_COST // sum(map(_cost, self._part.documents), longer + _A_RUN * len(self._reports))
+        beside = longer + _A_RUN * len(self._reports) + _A_VARIABLE * len(self._part.facts.variables or ())
+        left = MOST_COST // sum(map(_cost, self._part.documents), beside)
         for number, value in enumerate(_values(document, before, line, self._part.trainer, self._script), 1):
             if number > MOST or (left <= 0 and number > 1):
                 why = f"{len(effects)} other values of it change nothing, and more were not tried"

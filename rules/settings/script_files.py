@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -119,15 +120,20 @@ def _yaml(follower: Follower, given: list[object], _keywords: object, _node: obj
 
 
 def _from_yaml(follower: Follower, text: object, loader: str) -> object:
-    from fp8check.rules.reading.read import read
-
     if not isinstance(text, str) or not _may_parse(follower, text):
         return UNKNOWN
     try:
-        root = read("config.yaml", text.encode(), loader=loader).root
+        root = _root(text, loader)
     except Unreadable:
         return UNKNOWN
     return None if root is None else _plain(root, [_MOST_VALUES])
+
+
+@lru_cache(maxsize=8)  # a script is followed once for each state of a plan, and reads the same then
+def _root(text: str, loader: str) -> Node | None:
+    from fp8check.rules.reading.read import read
+
+    return read("config.yaml", text.encode(), loader=loader).root
 
 
 def _plain(node: Node, left: list[int]) -> object:
