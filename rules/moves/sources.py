@@ -125,15 +125,20 @@ class PythonSource:
         if not data:
             return span
         edits = self.file.text_edits(data)
-        start, end = _before(edits, span.start), _before(edits, span.end)
+        start, end = _before(edits, span.start, begins=True), _before(edits, span.end, begins=False)
         return reading.Span(span.file, span.line, span.column, span.end_line, span.end_column, start, end)
 
 
-def _before(edits: Sequence[TextEdit], at: int) -> int:
-    """Where a character stood before these edits."""
+def _before(edits: Sequence[TextEdit], at: int, *, begins: bool) -> int:
+    """Where a character stood before these edits.
+
+    Args:
+        begins: whether something begins there: where a text is gone, that is what stood behind it.
+    """
     moved = 0
     for edit in edits:
-        if edit.start + moved >= at:
+        now = edit.start + moved
+        if now > at or (now == at and not (begins and not edit.text and edit.end > edit.start)):
             break
         moved += len(edit.text) - (edit.end - edit.start)
     return at - moved
