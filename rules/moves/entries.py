@@ -14,10 +14,11 @@ from fp8check.rules.trainers.huggingface import OFF_GPUS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from fp8check.rules.moves.site import Site
-    from fp8check.rules.settings.values import Setting
+    from fp8check.rules.reading import Span
+    from fp8check.rules.settings.values import Section, Setting
 
 
 # Trainers that pad by what their keywords are given, and do otherwise without.
@@ -204,7 +205,16 @@ def refused_gone(site: Site) -> Iterator[Action]:
         if file is None or top is None:
             continue
         names = [name for name, setting in top.settings() if setting.origin.span in refused or name == flag]
-        yield from site.act(Assign(file, (name,), ABSENT) for name in names)
+        paths: list[tuple[str, ...]] = [(name,) for name in names]
+        paths = paths or [path for name in top for path in _within(top, name, refused)]
+        yield from site.act(Assign(file, path, ABSENT) for path in paths)
+
+
+def _within(top: Section, name: str, refused: Collection[Span]) -> list[tuple[str, ...]]:
+    """What of a section of a file is refused: all of it, where nothing else would be left."""
+    section = top.section(name)
+    inner = [key for key, setting in section.settings() if setting.origin.span in refused]
+    return [(name,)] if inner and len(inner) == len([*section]) else [(name, key) for key in inner]
 
 
 def _paths(site: Site) -> tuple[str | None, str | None]:

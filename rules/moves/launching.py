@@ -190,6 +190,29 @@ def flags_off(site: Site) -> Iterator[Action]:
             yield Action(site.why, launch=command)
 
 
+def flag_whole(site: Site) -> Iterator[Action]:
+    """A flag that is the beginning of several, as each of them whole: one that the others begin with comes first."""
+    error, command = site.outcome.error, site.command
+    written = error.because[0].origin.flag if error is not None and error.because else None
+    if error is None or command is None or written is None:
+        return
+    short = written.partition(" ")[0].partition("=")[0]
+    fields = dict.fromkeys(choice.lstrip("-").replace("-", "_") for choice in error.choices)
+    for field in sorted(fields, key=lambda one: not all(other.startswith(one) for other in fields)):
+        whole = rewritten(command, lambda words: _renamed(words, short, f"--{field}"))  # noqa: B023  asked at once
+        if whole is not None:
+            yield Action(site.why, launch=whole)
+
+
+def _renamed(words: list[str], short: str, whole: str) -> list[str] | None:
+    """The words with another name of one flag; None where it does not stand there once."""
+    at = [here for here, word in enumerate(words) if word.partition("=")[0] == short]
+    if len(at) != 1:
+        return None
+    _, equals, value = words[at[0]].partition("=")
+    return [*words[: at[0]], f"{whole}{equals}{value}", *words[at[0] + 1 :]]
+
+
 def module_off(site: Site) -> Iterator[Action]:
     """A file that is started as a module, as what it is: `-m train.py`."""
     launch = site.run.launch

@@ -122,6 +122,7 @@ _BY_CODE: Mapping[str, Moves] = {
     "accelerate-config-by-equals": (launching.with_a_blank, launching.with_the_file),
     "accelerate-config-null": (entries.refused_gone, launching.with_the_file),
     "command-is-no-script": (launching.file_told, *_LAUNCH),
+    "ambiguous-flag": (launching.flag_whole, launching.words_gone),
     "script-refuses-words": (launching.words_gone, launching.flags_off),
     "FP318": (entries.refused_gone, launching.flags_off),
     **dict.fromkeys(

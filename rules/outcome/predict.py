@@ -403,7 +403,8 @@ def _check_words(run: Run) -> None:
         is_word = refused.value == refused.origin.flag
         text = f"unrecognized arguments: {refused.value}" if is_word else str(refused.value)
         if text.startswith("ambiguous option"):
-            raise PredictedError("ambiguous-flag", "arguments", "SystemExit", text, (refused,))
+            choices = tuple(text.rpartition(" could match ")[2].split(", "))
+            raise PredictedError("ambiguous-flag", "arguments", "SystemExit", text, (refused,), choices=choices)
         raise PredictedError("script-refuses-words", "arguments", "SystemExit", text, (refused,))
 
 

@@ -289,7 +289,10 @@ class HuggingFace(Training):
         several = next((flag for flag, flags in meant.items() if len(flags) > 1), None)
         if several is not None:
             place, text = Setting(several, Origin(flag=several)), ambiguous(several, meant[several])
-            raise PredictedError("ambiguous-flag", "arguments", "SystemExit", text, (place,), flag=several)
+            choices = tuple(meant[several])
+            raise PredictedError(
+                "ambiguous-flag", "arguments", "SystemExit", text, (place,), flag=several, choices=choices
+            )
         strange = {name: flag for name, flag in parsed.flags if not meant[flag] and name != "config"}
         names = unknown(parsed.classes, parsed.own, strange, stack)
         if names:

@@ -490,7 +490,10 @@ class LlamaFactory(HuggingFace):
             if len(meant) > 1:
                 place = Setting(word, Origin(flag=word))
                 text = ambiguous(flag, meant)
-                raise PredictedError("ambiguous-flag", "arguments", "SystemExit", text, (place,), flag=flag)
+                because, choices = (place,), tuple(meant)
+                raise PredictedError(
+                    "ambiguous-flag", "arguments", "SystemExit", text, because, flag=flag, choices=choices
+                )
 
     @classmethod
     def usual(cls, launch: Launch) -> Launch:

@@ -122,7 +122,8 @@ def _unknown_flags(launch: Launch, classes: tuple[str, ...], stack: Stack, stage
         meant = spelled.meant(flag)
         if len(meant) > 1:
             because = (Setting(word, Origin(flag=word)),)
-            raise PredictedError("ambiguous-flag", stage, "SystemExit", ambiguous(flag, meant), because, flag=flag)
+            text, choices = ambiguous(flag, meant), tuple(meant)
+            raise PredictedError("ambiguous-flag", stage, "SystemExit", text, because, flag=flag, choices=choices)
         if not meant:
             strange[name] = Setting(word, Origin(flag=word))
     return strange
