@@ -101,6 +101,16 @@ class PythonFile:
             return found.path
         return held.path
 
+    def only(self, name: str) -> tuple[str, ...]:
+        """The literals that stand under a name, anywhere: what is spread into a call has its values elsewhere."""
+        entries = [
+            entry
+            for group in self._groups.values()
+            for entry in group.every
+            if entry.name == name or (entry.name == VALUE and _is_item(group.node, name))
+        ]
+        return tuple(entry.path for entry in entries if not isinstance(self._value(entry), Computed))
+
     def argument(self, span: Span, name: str) -> str | None:
         """The argument of that name of the call of the function that stands there; None where there is no such call."""
         group = _call(span.start, span.end)
@@ -427,6 +437,14 @@ def _call(start: int, end: int) -> str:
 
 def _name(entry: _Entry) -> str:
     return entry.name
+
+
+def _is_item(node: ast.AST, name: str) -> bool:
+    """Whether a statement sets that item of a mapping: `options["bf16"] = True`."""
+    if not isinstance(node, ast.Assign) or len(node.targets) != 1:
+        return False
+    (target,) = node.targets
+    return isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant) and target.slice.value == name
 
 
 def _key(key: ast.expr | None) -> str:

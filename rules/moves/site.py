@@ -111,7 +111,7 @@ class Site(Record):
         setting = self.trainer.top.get(key)
         on_command = setting is not None and setting.origin.flag is not None and self.command is not None
         if setting is not None and (in_script(setting) or on_command):
-            return self.write(setting, value)
+            return self.write(setting, value, key)
         if self.training is not None:
             return [Assign(self.training, (key,), value)]
         others = [one for _, one in self.trainer.top.settings()]
@@ -123,13 +123,17 @@ class Site(Record):
             return [Assign(COMMAND, (key,), value)]
         return []
 
-    def write(self, setting: Setting | None, value: object) -> list[Assign]:
-        """What sets a setting of a script with another value: an entry of it, or an option of the command."""
+    def write(self, setting: Setting | None, value: object, key: str = "") -> list[Assign]:
+        """What sets a setting of a script with another value: an entry of it, or an option of the command.
+
+        Args:
+            key: what the setting is called.
+        """
         flag = None if setting is None else setting.origin.flag
         if flag is not None:
             name = option_of(flag)
             return [Assign(COMMAND, (name,), value)] if name and self.command is not None else []
-        return [] if self.scripts is None else self.scripts.write(setting, value)
+        return [] if self.scripts is None else self.scripts.write(setting, value, key)
 
     def placed(self, action: Action) -> Action:
         """The action with what it does to the command where the command stands: in a shell script, or in none.

@@ -215,11 +215,12 @@ class Scripts(Record):
     files: Mapping[str, object] = {}
     documents: tuple[Document, ...] = ()
 
-    def write(self, setting: Setting | None, value: object) -> list[Assign]:
+    def write(self, setting: Setting | None, value: object, key: str = "") -> list[Assign]:
         """The entry of a script in which a setting stands with another value; none where it stands in none.
 
         Args:
             value: ABSENT where the entry is to go.
+            key: what it is called: a literal of that name may be what is spread into a call, where there is one alone.
         """
         for span in () if setting is None else (setting.origin.key_span, setting.origin.span):
             source = None if span is None else self.sources.get(span.file)
@@ -228,7 +229,15 @@ class Scripts(Record):
             name = source.entry(self._data(span.file), span)
             if name is not None:
                 return [self._assign(source, name, value)]
-        return []
+        return self._spread(setting, value, key) if setting is not None and key else []
+
+    def _spread(self, setting: Setting, value: object, key: str) -> list[Assign]:
+        span = setting.origin.span
+        if span is None or not isinstance(self.sources.get(span.file), PythonSource):
+            return []
+        scripts = [source for source in self.sources.values() if isinstance(source, PythonSource)]
+        found = [(source, path) for source in scripts for path in source.file.only(key)]
+        return [self._assign(*found[0], value)] if len(found) == 1 else []
 
     def hand(self, call: Call, name: str, value: object) -> list[Assign]:
         """An argument of a call with that value; none where the call stands in no script that can be written."""
