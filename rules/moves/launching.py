@@ -191,14 +191,15 @@ def flags_off(site: Site) -> Iterator[Action]:
 
 
 def flag_whole(site: Site) -> Iterator[Action]:
-    """A flag that is the beginning of several, as each of them whole: one that the others begin with comes first."""
+    """A flag that is the beginning of several, whole: the one that the others begin with, else each of them."""
     error, command = site.outcome.error, site.command
     written = error.because[0].origin.flag if error is not None and error.because else None
     if error is None or command is None or written is None:
         return
     short = written.partition(" ")[0].partition("=")[0]
     fields = dict.fromkeys(choice.lstrip("-").replace("-", "_") for choice in error.choices)
-    for field in sorted(fields, key=lambda one: not all(other.startswith(one) for other in fields)):
+    meant = [field for field in fields if all(other.startswith(field) for other in fields)]
+    for field in meant or fields:
         whole = rewritten(command, lambda words: _renamed(words, short, f"--{field}"))  # noqa: B023  asked at once
         if whole is not None:
             yield Action(site.why, launch=whole)

@@ -137,6 +137,7 @@ _BY_CODE: Mapping[str, Moves] = {
     "scheduler-without-rate": (entries.lowest_rate, entries.refused_gone),
     "script-without-deepspeed": (stacks.deepspeed, *_LAUNCH),
     "te-around-compiled": _BACKEND,
+    "optimizer-without-state": (entries.refused_gone, *_BACKEND),
     "te-traced": (steps.compiled, *_BACKEND),
     "nothing-to-evaluate": (entries.refused_gone, launching.flags_off),
     "rewards-checkpointed-under-ddp": (*_STEP, strategies.other_strategy),

@@ -21,7 +21,10 @@ def checkpointing_off(site: Site) -> Iterator[Action]:
     setting = known_setting(lambda: site.outcome.effective.checkpointing)
     if setting is None or setting.is_later:
         return
-    yield from site.switched(site.in_training(site.trainer.checkpointing_off))
+    key, _ = off = site.trainer.checkpointing_off
+    by_trainer = "gradient_checkpointing"
+    also = site.without(by_trainer) if key != by_trainer and site.trainer.on(by_trainer) else []
+    yield from site.switched([*site.in_training(off), *also])
 
 
 def head_called(site: Site) -> Iterator[Action]:

@@ -142,6 +142,7 @@ if TYPE_CHECKING:
         "fsdp2-shards-a-list",
         "te-around-compiled",
         "te-traced",
+        "optimizer-without-state",
         "replicas-refused",
         "nothing-to-evaluate",
         "rewards-checkpointed-under-ddp",

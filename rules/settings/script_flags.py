@@ -35,6 +35,7 @@ class Option(Record):
         choices: the only texts that it takes; empty where it takes others.
         required: whether the parser ends the script where no flag sets it.
         variable: the environment variable that is its default; "" where none is.
+        counts: whether the parser ends the script at a word that is no number.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Option(Record):
     choices: tuple[str, ...] = ()
     required: bool = False
     variable: str = ""
+    counts: bool = False
 
     @property
     def has_place(self) -> bool:

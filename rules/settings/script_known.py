@@ -98,7 +98,7 @@ def known(
     line = source.command_line
     if line is not None and start.words is not None:
         word = line.refused(start.words)
-        refused = line.ambiguous(start.words) or line.lacks(start.words) or line.wrong_choice(start.words)
+        refused = line.ambiguous(start.words) or line.lacks(start.words) or line.wrong_word(start.words)
         refused = refused or (Setting(word, Origin(flag=word)) if word else None)
         plain = plain if refused is None else plain._replace(refused=refused)
     if not _is_open(plain):

@@ -218,23 +218,41 @@ class CommandLine(Record):
                 return Setting(f"ambiguous option: {word} could match {', '.join(several)}", Origin(flag=word))
         return None
 
-    def wrong_choice(self, words: Sequence[str]) -> Setting | None:
-        """The first flag with a text that is none of its choices, with what argparse says; None where there is none."""
+    def wrong_word(self, words: Sequence[str]) -> Setting | None:
+        """The first flag with a text that is none of its choices, or no number, as argparse says it; None: none is."""
         holds = self.results or self.ended
-        if self.fixed is not None or not holds or not any(one.choices for one in self.options.values()):
+        if self.fixed is not None or not holds or not any(one.choices or one.counts for one in self.options.values()):
             return None
         flags = Flags(self.options, self.reads)
         for word, following in pairwise((*words, "")):
             flag, equals, text = word.partition("=")
             option = flags.meant(flag)[0] if flag.startswith("-") else None
             text = text if equals else following
-            if option is None or not option.choices or not text or text.startswith("-") or is_filled_in(text):
+            if option is None or not text or text.startswith("-") or is_filled_in(text):
                 continue
-            if text not in option.choices:
+            if option.counts and not _counts(option.takes, text):
+                said = f"argument {'/'.join(option.flags)}: invalid {option.takes} value: {text!r}"
+                return Setting(said, Origin(flag=word if equals else f"{word} {text}"))
+            if option.choices and text not in option.choices:
                 given = ", ".join(map(repr, option.choices))
                 said = f"argument {'/'.join(option.flags)}: invalid choice: {text!r} (choose from {given})"
                 return Setting(said, Origin(flag=word if equals else f"{word} {text}"))
         return None
+
+
+# Annotations of which HfArgumentParser and its kin make a number of a word, or refuse it.
+_NUMBERS = ("int", "float", "Optional[int]", "Optional[float]", "int | None", "float | None")
+
+
+def _counts(kind: str, text: str) -> bool:
+    """Whether Python makes a number of that kind of a text."""
+    if kind == "int":
+        return whole_number(text) is not None
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 NOTHING = CommandLine()
@@ -552,7 +570,8 @@ class Reader:
         written = keyword.value if keyword is not None else None
         self._add(name, flags, default, takes, written, node, yes, choices)
         kept = self._options[name]
-        kept[-1] = kept[-1]._replace(required=required and flags[:1] != [] and flags[0][:1] == "-", variable=variable)
+        required = required and flags[:1] != [] and flags[0][:1] == "-"
+        kept[-1] = kept[-1]._replace(required=required, variable=variable, counts=takes in ("int", "float"))
 
     def _variable(self, value: ast.expr) -> str:
         """The variable that a default is: os.environ.get("PRECISION", "bf16"), os.getenv("PRECISION")."""
@@ -571,9 +590,8 @@ class Reader:
         takes: Takes = "fire" if one.tool == "fire" else "on" if one.switch else _BY_KIND.get(one.kind, "unknown")
         default = None if one.default is None else self._literal(one.default, None)
         self._add(one.name, one.flags, default, takes, one.default, one.node, choices=one.choices)
-        if one.variable:
-            kept = self._options[one.name]
-            kept[-1] = kept[-1]._replace(variable=one.variable)
+        kept = self._options[one.name]
+        kept[-1] = kept[-1]._replace(variable=one.variable, counts=takes in ("int", "float"))
 
     def _yes(self, kind: ast.expr | None) -> frozenset[str] | None:
         """The words that a function takes for true: `lambda text: text.lower() in ("yes", "true")`, and no other."""
@@ -608,8 +626,9 @@ class Reader:
             if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
                 continue
             name, value = statement.target.id, statement.value
-            if isinstance(value, ast.Call):
-                value = next((one.value for one in value.keywords if one.arg == "default"), value)
+            is_given = not isinstance(value, ast.Call)
+            if isinstance(value, ast.Call) and (given := _given_default(value)) is not None:
+                value, is_given = given, True
             choices = _literals(statement.annotation)
             kind = plain_kind(statement.annotation) if by_tyro else ast.unparse(statement.annotation)
             nested = node.name in self._filled and ast.unparse(statement.annotation) in self._dataclasses
@@ -621,14 +640,15 @@ class Reader:
                     break
             if by_tyro and not self._configured and is_switch(statement.annotation, value):
                 takes = "on"
+            counts = ast.unparse(statement.annotation) in _NUMBERS
             default = None if value is None else self._literal(value, None)
-            if derived and default is not None:
-                self._fields[name] = default
-            self._add(name, (f"--{name}",), default, takes, value, statement, choices=choices)
-            for prefix in self._nested.get(node.name, ()):
-                self._add(
-                    f"{prefix}.{name}", (f"--{prefix}.{name}",), default, takes, value, statement, choices=choices
-                )
+            if derived and value is not None and is_given:
+                self._fields[name] = self._setting(value, None) if default is None else default
+            for prefix in ("", *(f"{one}." for one in self._nested.get(node.name, ()))):
+                full = f"{prefix}{name}"
+                self._add(full, (f"--{full}",), default, takes, value, statement, choices=choices)
+                kept = self._options[full]
+                kept[-1] = kept[-1]._replace(counts=counts)
 
     def _literal(self, value: ast.expr, keyword: ast.keyword | None) -> Setting | None:
         setting = self._setting(value, keyword)
@@ -648,6 +668,18 @@ class Reader:
         text = "" if written is None else ast.unparse(written)[:80]
         made = Option(name, tuple(flags), default, takes, text, self._span(node), yes, choices)
         self._options.setdefault(name, []).append(made)
+
+
+def _given_default(call: ast.Call) -> ast.expr | None:
+    """What `field(...)` gives where nobody says; None where it says nothing of that."""
+    keywords = {one.arg: one.value for one in call.keywords}
+    factory = keywords.get("default_factory")
+    if isinstance(factory, ast.Lambda) and not factory.args.args:
+        return factory.body
+    if isinstance(factory, ast.Name) and factory.id in ("dict", "list"):
+        empty = ast.Dict([], []) if factory.id == "dict" else ast.List([], ast.Load())
+        return ast.copy_location(empty, factory)
+    return keywords.get("default", factory)
 
 
 def _is_dataclass(node: ast.ClassDef) -> bool:

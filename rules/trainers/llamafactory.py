@@ -281,12 +281,12 @@ class LlamaFactory(HuggingFace):
         return None
 
     def checkpointing(self, stack: Stack) -> Setting | None:
-        """Switched on by itself unless `disable_gradient_checkpointing` is set, whatever `gradient_checkpointing` says.
+        """Switched on by itself unless `disable_gradient_checkpointing` is set, by Trainer where the other key says so.
 
-        model/model_utils/checkpointing.py@0.9.5.
+        model/model_utils/checkpointing.py@0.9.5; what Trainer does was executed with 0.9.4 and 0.9.5.
         """
         if self.on("disable_gradient_checkpointing"):
-            return None
+            return self.switched_on("gradient_checkpointing")
         written = self.get("gradient_checkpointing")
         own = Setting(True, Origin(code="llamafactory, which switches gradient checkpointing on by itself"))
         return written if written is not None and written.value else own.over(written)
@@ -296,7 +296,9 @@ class LlamaFactory(HuggingFace):
         return self.switched_on("gradient_checkpointing")
 
     def reentrant(self, stack: Stack) -> bool | None:
-        """`use_reentrant_gc`, true by default (hparams/model_args.py@0.9.5)."""
+        """`use_reentrant_gc`, true by default (hparams/model_args.py@0.9.5); where Trainer alone does it, its kind."""
+        if self.on("disable_gradient_checkpointing"):
+            return super().reentrant(stack)
         return None if self.checkpointing(stack) is None else bool(self.value("use_reentrant_gc", True))
 
     def refused_packages(self, stack: Stack) -> Iterator[RefusedPackage]:

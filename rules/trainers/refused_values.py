@@ -560,6 +560,10 @@ def _of_step(values: _Values) -> Iterator[Refusal]:
     if most is not None and isinstance(most.value, float) and not _is_flagged(most):
         yield Refusal("TypeError", "'float' object cannot be interpreted as an integer", most)
     yield from _of_checkpointing(values)
+    for name in ("logging_steps", "eval_steps", "save_steps"):  # whatever the strategy is
+        written = values.no_number(name)
+        if written is not None and written.value is not None:
+            yield _unordered("<", written)
 
 
 def _of_update(values: _Values) -> Iterator[Refusal]:

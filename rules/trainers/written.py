@@ -74,7 +74,7 @@ def written(script: ScriptSource, modules: Sequence[ScriptSource], start: Start,
     options = options_of([script, *modules], start.words, start.variables)
     every = [known(script, modules, start), *(module.with_options(options) for module in modules)]
     fields = {
-        name: setting
+        name: _known(name, setting)
         for source in every
         if source.command_line
         for name, setting in source.command_line.derived.items()

@@ -16,7 +16,7 @@ ADVISED = recorded.read(Path(__file__).parent / "advised.jsonl")
 
 
 def test_what_was_advised_trains_in_fp8() -> None:
-    assert len(ADVISED) >= 560
+    assert len(ADVISED) >= 940
     observed = {case["id"]: case["observed"] for case in ADVISED}
     assert {name: one["error"] for name, one in observed.items() if not one["started"]} == {}
     # TRL's own loss from 1.9 on multiplies with the head's weight itself, which Transformer Engine has converted.
@@ -35,7 +35,7 @@ def test_it_was_predicted() -> None:
     answers = [(case, one) for case, one in compare.compared(ADVISED)]
     wanted = {case["id"]: "right" if case["undecided"] is None else "undecided" for case in ADVISED}
     assert {case["id"]: one.verdict for case, one in answers} == wanted
-    assert sum(one.verdict == "right" for _, one in answers) >= 430
+    assert sum(one.verdict == "right" for _, one in answers) >= 800
 
 
 def test_they_are_distinct_and_of_every_trainer_backend_and_way_to_spread() -> None:
@@ -55,4 +55,4 @@ def test_they_are_distinct_and_of_every_trainer_backend_and_way_to_spread() -> N
 
 
 def test_the_sample_is_what_ci_has_time_for() -> None:
-    assert 8 <= len(run.sample(ADVISED)) <= 20
+    assert 8 <= len(run.sample(ADVISED)) <= 24

@@ -59,7 +59,7 @@ UNKNOWN = "a.mp"
 def test_a_text_that_is_none_of_the_choices(argument: str, words: str, flag: str | None) -> None:
     line = source(argued(argument)).command_line
     assert line is not None
-    wrong = line.wrong_choice(shlex.split(words))
+    wrong = line.wrong_word(shlex.split(words))
     assert (None if wrong is None else wrong.origin.flag) == flag
     assert wrong is None or "invalid choice: 'fp8' (choose from 'no'" in str(wrong.value)
 
@@ -69,7 +69,7 @@ def test_choices_of_which_nothing_is_known() -> None:
     for text in (both, argued("'--mp', choices=['no']").replace("p.parse_args()", "p.parse_args(['--mp', 'no'])")):
         line = source(text).command_line
         assert line is not None
-        assert line.wrong_choice(["--mp", "fp8"]) is None
+        assert line.wrong_word(["--mp", "fp8"]) is None
 
 
 @pytest.mark.parametrize(

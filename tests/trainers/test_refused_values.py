@@ -80,6 +80,33 @@ def test_whoever_has_something_to_evaluate_starts_with_that() -> None:
 
 
 @pytest.mark.parametrize(
+    ("field", "expected"),
+    [
+        ('field(default_factory=lambda: {"min_lr_rate": 0.1})', ""),
+        ("field(default_factory=dict)", "ValueError"),
+        ("field(default_factory=told)", ""),  # nobody calls it
+        ("field(default=None)", "ValueError"),
+        ('{"min_lr": 1e-6}', ""),
+        ('field(metadata={"help": "x"})', "ValueError"),
+    ],
+)
+def test_a_field_of_a_class_of_ones_own_is_made_of_what_it_says(field: str, expected: str) -> None:
+    script = f"""from dataclasses import dataclass, field
+from transformers import HfArgumentParser, Trainer, TrainingArguments
+
+@dataclass
+class Own(TrainingArguments):
+    lr_scheduler_type: str = "cosine_with_min_lr"
+    lr_scheduler_kwargs: dict | None = {field}
+
+(args,) = HfArgumentParser(Own).parse_args_into_dataclasses()
+Trainer(args=args)
+"""
+    error = outcome_of({"script": script, "launch": "python train.py --output_dir out", "stack": STACK}).error
+    assert (error.type if error is not None else "") == expected
+
+
+@pytest.mark.parametrize(
     ("told", "wandb", "expected"),
     [
         ('"wandb"', None, "RuntimeError (trainer)"),

@@ -74,6 +74,8 @@ def everything() -> Iterator[tuple[str, Try]]:
             yield f"lf{release}-{name}", one._replace(files={**one.files, "a.yaml": _TE})
     yield from keywords()
     yield from in_files()
+    yield from derived()
+    yield from optimizers()
 
 
 _REPORTERS = (
@@ -390,6 +392,71 @@ def in_files() -> Iterator[tuple[str, Try]]:
         for release, stack in (("4", FACTORY_4), ("5", FACTORY_5)):
             one = factory(stack, f"{_LAUNCHED} -m llamafactory.launcher lf.yaml", **entries)
             yield f"file-{name}-lf{release}", one._replace(files={**one.files, "a.yaml": _TE})
+
+
+# A class of one's own that has other defaults: what a field is made of where nobody says.
+_FIELDS = {
+    "factory": 'field(default_factory=lambda: {"min_lr_rate": 0.1})',
+    "factory-other": 'field(default_factory=lambda: {"cycles": 2})',
+    "factory-dict": "field(default_factory=dict)",
+    "default": "field(default=None)",
+    "none": "None",
+    "called": "field(default_factory=told)",
+}
+_DERIVED = """import sys
+from dataclasses import dataclass, field
+
+import torch
+from transformers import AutoModelForCausalLM, HfArgumentParser, Trainer, TrainingArguments
+
+
+def told():
+    return {{"min_lr": 1e-6}}
+
+
+@dataclass
+class OwnArguments(TrainingArguments):
+    lr_scheduler_type: str = "cosine_with_min_lr"
+    lr_scheduler_kwargs: dict | None = {field}
+
+
+{data}
+(args,) = HfArgumentParser(OwnArguments).parse_args_into_dataclasses()
+Trainer(model=AutoModelForCausalLM.from_pretrained("model"), args=args, train_dataset=Rows()).train()
+"""
+
+
+def derived() -> Iterator[tuple[str, Try]]:
+    """Arguments of a class that is derived from TrainingArguments."""
+    said = "--output_dir out --max_steps 1 --report_to none --save_strategy no --per_device_train_batch_size 4"
+    for age, stack in (("new", NEW), ("old", OLD)):
+        for name, field in _FIELDS.items():
+            files = {"train.py": _DERIVED.format(field=field, data=DATA), "a.yaml": _TE}
+            yield f"derived-{name}-{age}", Try(f"{_LAUNCHED} train.py {said}", files, stack)
+
+
+def optimizers() -> Iterator[tuple[str, Try]]:
+    """Optimizers that keep something of a weight from the moment on that they are made, and of layers that change."""
+    ao = config(fp8_config={"backend": "AO", "enable_fsdp_float8_all_gather": False})
+    bf16 = {**_TE, "mixed_precision": "bf16"}
+    for age, stack in (("new", NEW), ("old", OLD)):
+        for optimizer in ("adagrad", "rmsprop", "sgd", "adafactor", "adamw_torch"):
+            for name, file in (("te", _TE), ("ao", ao), ("bf16", bf16)):
+                if name == "ao" and stack == OLD:
+                    continue
+                files = {"train.py": _trainer(f'optim="{optimizer}"'), "a.yaml": file}
+                yield f"optimizer-{optimizer}-{name}-{age}", Try(f"{_LAUNCHED} train.py", files, stack)
+    words = "--lr fast --steps 1.0"
+    for name, said in (
+        ("int", "--steps 1.0"),
+        ("float", "--lr fast"),
+        ("right", "--lr 1e-3 --steps 2"),
+        ("both", words),
+    ):
+        options = 'parser.add_argument("--lr", type=float)\nparser.add_argument("--steps", type=int)'
+        head = f"import argparse\n\nparser = argparse.ArgumentParser()\n{options}\nparser.parse_args()\n"
+        files = {"train.py": head + PLAIN, "a.yaml": _TE}
+        yield f"argparse-{name}", Try(f"{_LAUNCHED} train.py {said}", files)
 
 
 def compiled() -> Iterator[tuple[str, Try]]:
