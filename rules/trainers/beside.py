@@ -201,9 +201,10 @@ def _is_usual(name: str, setting: Setting) -> bool:
     value = setting.value
     if type(value) is float:
         return value >= 0 and (value < 1 or value.is_integer()) and name in ("learning_rate", *_SHARES)
-    return type(value) is int and (1 if name == "logging_steps" else 0) <= value < _LARGE
+    return type(value) is int and _LEAST.get(name, 0) <= value < _LARGE
 
 
+_LEAST = {"logging_steps": 1, "max_steps": -1}
 _LARGE = 2**31  # no number of these is meant to be so large; a seed may not be twice that
 _SHARES = ("num_train_epochs", "max_grad_norm", "warmup_ratio", "weight_decay")
 

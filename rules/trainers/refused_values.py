@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     When = Literal["arguments", "trainer", "callbacks", "optimizer", "step", "update"]
 
 _DEBUG = ("underflow_overflow", "tpu_metrics_debug")  # debug_utils.py DebugOption
-_EVALUATES = ("steps", "epoch")  # trainer_utils.py IntervalStrategy
 _STEPS = 500  # that pass between two reports or checkpoints where nobody says
 _SEEDS = 2**32
 # The classes of torch and what they look at (torch/optim), by their names in training_args.py OptimizerNames.

@@ -64,6 +64,55 @@ def test_a_text_that_is_none_of_the_choices(argument: str, words: str, flag: str
     assert wrong is None or "invalid choice: 'fp8' (choose from 'no'" in str(wrong.value)
 
 
+@pytest.mark.parametrize(
+    ("argument", "words", "said"),
+    [
+        ("'--n', type=int", "--n fp8", "invalid int value: 'fp8'"),
+        ("'--n', type=int", "--n=1.0", "invalid int value: '1.0'"),
+        ("'--n', type=int", "--n 1_0", ""),
+        ("'--n', type=int", "--n -3", ""),
+        ("'--n', type=int", "--n '$N'", ""),
+        ("'--n', type=float", "--n fast", "invalid float value: 'fast'"),
+        ("'--n', type=float", "--n 1e-5", ""),
+        ("'--n', type=float", "--n nan", ""),
+        ("'--n', type=int, nargs='+'", "--n fp8", ""),  # how many it takes is not known
+        ("'--n', type=NUMBER", "--n fp8", ""),
+        ("'--n'", "--n fp8", ""),
+    ],
+)
+def test_a_word_that_is_no_number(argument: str, words: str, said: str) -> None:
+    line = source(argued(argument)).command_line
+    assert line is not None
+    wrong = line.wrong_word(shlex.split(words))
+    assert said in str(wrong.value) if wrong is not None and said else wrong is None and not said
+
+
+@pytest.mark.parametrize(
+    ("annotation", "refuses"),
+    [
+        ("int", True),
+        ("float", True),
+        ("int | None", True),
+        ("Optional[float]", True),
+        ("int | str", False),
+        ("str", False),
+    ],
+)
+def test_a_field_that_is_a_number(annotation: str, refuses: bool) -> None:
+    text = f"""from dataclasses import dataclass
+from transformers import HfArgumentParser, Trainer, TrainingArguments
+
+@dataclass
+class Own:
+    rank: {annotation} = None
+
+own, args = HfArgumentParser((Own, TrainingArguments)).parse_args_into_dataclasses()
+"""
+    line = source(text).command_line
+    assert line is not None
+    assert (line.wrong_word(["--rank", "many"]) is not None) == refuses
+
+
 def test_choices_of_which_nothing_is_known() -> None:
     both = argued("'--mp', choices=['no']", before="p.add_argument('--mp', choices=['fp8'])")
     for text in (both, argued("'--mp', choices=['no']").replace("p.parse_args()", "p.parse_args(['--mp', 'no'])")):
