@@ -392,6 +392,13 @@ def test_every_error_code_is_raised() -> None:
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "PredictedError"
         if isinstance(node.args[0], ast.Constant)
     }
+    # refused_values.py collects what it raises: the fourth field of a Refusal, or its default.
+    refused = ast.parse((ROOT / "rules/trainers/refused_values.py").read_text("utf-8"))
+    raised |= {
+        node.args[3].value if len(node.args) > 3 and isinstance(node.args[3], ast.Constant) else "value-refused"
+        for node in ast.walk(refused)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Refusal"
+    }
     assert len(codes) == len(set(codes))
     assert set(codes) == raised
 

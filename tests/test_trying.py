@@ -27,7 +27,7 @@ bf16: false
 gradient_checkpointing: false
 output_dir: out
 # a comment
-lr_scheduler_kwargs:
+liger_kernel_config:
   a: 1.0e-3
 dataloader_num_workers: 4
 hub_token: hf_abcdefghijklmnopqrstuvwxyz012345
@@ -63,7 +63,7 @@ def test_a_model_matters(explain: Explain) -> None:
 def test_what_changes_nothing_says_what_was_tried(explain: Explain) -> None:
     assert explain(4).endswith("changes nothing here; tried: output_dir: another text, without output_dir\n")
     assert "no setting stands on this line" in explain(5)
-    assert "changes nothing here; tried: without lr_scheduler_kwargs" in explain(6)
+    assert "changes nothing here; tried: without liger_kernel_config" in explain(6)
     assert "tried: a: 0.002, a: 0.0005, without a" in explain(7)
     assert "dataloader_num_workers: 8, dataloader_num_workers: 5" in explain(8)
     assert "logging_dir: true, logging_dir: false, logging_dir: 1, logging_dir: another text" in explain(10)
@@ -75,8 +75,8 @@ def test_a_number_that_is_text_and_a_secret(explain: Explain) -> None:
 
 
 def test_a_line_that_continues_another(explain: Explain) -> None:
-    train = TRAIN + "report_to: [none,\n  wandb]\nlist:\n- one\n- two\n"
-    assert "tried: without report_to, another text" in explain(11, train=train)
+    train = TRAIN + "label_names: [labels,\n  more]\nlist:\n- one\n- two\n"
+    assert "tried: without label_names, another text" in explain(11, train=train)
     assert explain(12, train=train).endswith("changes nothing here; tried: another text\n")
     assert "another text" in explain(14, train=train)
     folded = TRAIN + 'run_name: "a\n\n  b"\n'

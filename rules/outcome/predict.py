@@ -378,8 +378,9 @@ def _first_step(outcome: Outcome, state: Accelerator) -> None:
     if state.mixed_precision.value == "fp8" or outcome.prepared.coverage.converted != 0:
         limits.check_memory(run, stack, state, outcome.effective)
     beside.check_values(run, stack, "update")
-    if outcome.runs_te and outcome.accelerator_arguments is not None:
-        step.check_states(run, outcome.accelerator_arguments, state.distributed_type)
+    arguments = outcome.accelerator_arguments
+    if outcome.runs_te and arguments is not None:
+        beside.check_states(run, state.distributed_type, together=arguments.prepares == "together")
     limits.check_own_recipes(run, stack)
     if run.script.own:
         raise Undecided(run.script.own[0].describe(), "only a step of the script itself shows it; no probe runs that")

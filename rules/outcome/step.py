@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from fp8check.rules.outcome.prepare import Prepared
     from fp8check.rules.releases.accelerate_enums import DistributedType
     from fp8check.rules.releases.stack import Stack
-    from fp8check.rules.trainers.data import AcceleratorArguments
     from fp8check.rules.trainers.run import Run
 
 
@@ -226,25 +225,6 @@ def check_traced(run: Run, stack: Stack, state: Accelerator, effective: Effectiv
         raise Undecided(f"{compiled.origin.describe()} compiles the model: {_TRACED}", _UNTRACED)
     text = "the compiler cannot trace transformer_engine/pytorch/quantization.py, in _compute_fp8_support"
     raise PredictedError("te-traced", "step", "InternalTorchDynamoError", text, (compiled, state.backend))
-
-
-def check_states(run: Run, arguments: AcceleratorArguments, kind: DistributedType) -> None:
-    """An optimizer that keeps a state of each weight from the moment on that it is made, and is handed others.
-
-    Accelerate puts the weights of Transformer Engine's layers into the optimizer in the place of those that it was made
-    with (accelerator.py _prepare_te, utils/other.py), and torch.optim.Adagrad looks for the state of each (optim/
-    adagrad.py __init__). Executed with accelerate 1.10.1 and 1.15.0, torch 2.13.0; rmsprop, sgd, adafactor and AdamW
-    make theirs in the first step.
-
-    Raises:
-        PredictedError: it finds none.
-    """
-    optimizer = run.training.get("optim") if run.training.is_huggingface and run.training.name != "axolotl" else None
-    if optimizer is None or optimizer.is_later or optimizer.value != "adagrad":
-        return
-    if arguments.prepares == "together" and kind in ("NO", "MULTI_GPU"):
-        text = "a weight of Transformer Engine, of which torch.optim.Adagrad has no state"
-        raise PredictedError("optimizer-without-state", "step", "KeyError", text, (optimizer,))
 
 
 def check_compiled_before(run: Run, state: Accelerator, prepared: Prepared) -> None:

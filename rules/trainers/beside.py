@@ -261,6 +261,29 @@ def check_optimizer(run: Run, stack: Stack) -> None:
         raise PredictedError("package-missing", "step", type_, text, (optimizer,))
 
 
+def check_states(run: Run, kind: DistributedType, *, together: bool) -> None:
+    """An optimizer that keeps a state of each weight from the moment on that it is made, and is handed others.
+
+    Accelerate puts the weights of Transformer Engine's layers into the optimizer in the place of those that it was made
+    with (accelerator.py _prepare_te), and torch.optim.Adagrad looks for the state of each (optim/adagrad.py __init__).
+    Executed with accelerate 1.10.1 and 1.15.0, torch 2.13.0; rmsprop, sgd, adafactor and AdamW make theirs in the first
+    step.
+
+    Args:
+        together: whether the optimizer is prepared with the model.
+
+    Raises:
+        PredictedError: it finds none.
+    """
+    training = run.training
+    optimizer = training.get("optim") if training.is_huggingface and training.name != "axolotl" else None
+    if optimizer is None or optimizer.is_later or optimizer.value != "adagrad":
+        return
+    if together and kind in ("NO", "MULTI_GPU"):
+        text = "a weight of Transformer Engine, of which torch.optim.Adagrad has no state"
+        raise PredictedError("optimizer-without-state", "step", "KeyError", text, (optimizer,))
+
+
 def check_deepspeed(run: Run, stack: Stack, kind: DistributedType) -> None:
     """In a distributed process Accelerate's state asks for DeepSpeed before transformers looks for its version.
 

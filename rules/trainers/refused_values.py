@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _DEBUG = ("underflow_overflow", "tpu_metrics_debug")  # debug_utils.py DebugOption
 _STEPS = 500  # that pass between two reports or checkpoints where nobody says
 _SEEDS = 2**32
+_WITHOUT_END = float("inf")
 # The classes of torch and what they look at (torch/optim), by their names in training_args.py OptimizerNames.
 _WITH_BETAS = ("adamw_torch", "adamw_torch_fused")
 _WITH_RATE = (*_WITH_BETAS, "sgd", "adagrad", "rmsprop")
@@ -269,7 +270,9 @@ def _of_steps(values: _Values) -> Iterator[Refusal]:
         if number == 0 and name == "logging_steps":
             text = "logging strategy IntervalStrategy.STEPS requires non-zero --logging_steps"
             yield Refusal("ValueError", text, setting)
-        if number > 1 and number != int(number):
+        if number == _WITHOUT_END:
+            yield Refusal("OverflowError", "cannot convert float infinity to integer", setting)
+        elif number > 1 and number != int(number):
             yield Refusal("ValueError", f"--{name} must be an integer if bigger than 1: {setting.value}", setting)
 
 
@@ -421,12 +424,11 @@ def _of_reporters(values: _Values) -> Iterator[Refusal]:
 
 def _has_reporter(name: str, stack: Stack) -> bool:
     """Whether a release knows it; of those that came earlier than 4.45.2 nothing is said."""
-    since = {
-        "swanlab": behaviors.Transformers.KNOWS_SWANLAB,
-        "trackio": behaviors.Transformers.KNOWS_TRACKIO,
-        "kubeflow": behaviors.Transformers.KNOWS_KUBEFLOW,
-    }
-    return name not in since or stack.does(since[name])
+    if name == "swanlab":
+        return stack.does(behaviors.Transformers.KNOWS_SWANLAB)
+    if name == "trackio":
+        return stack.does(behaviors.Transformers.KNOWS_TRACKIO)
+    return name != "kubeflow" or stack.does(behaviors.Transformers.KNOWS_KUBEFLOW)
 
 
 def _of_optimizer(values: _Values) -> Iterator[Refusal]:
@@ -500,9 +502,6 @@ def _of_rate(values: _Values) -> Iterator[Refusal]:
             yield Refusal("ValueError", f"{said} {known[0].value}", known[0])
         if other is not None:
             yield _not_between(other)
-
-
-_WITHOUT_END = float("inf")
 
 
 def _of_scheduler(values: _Values) -> Iterator[Refusal]:

@@ -239,7 +239,7 @@ Trainer(args=args).train()
 @pytest.mark.parametrize(
     ("text", "flags", "refused"),
     [
-        (PARSER, "--fp8 True --output_dir out", "['--fp8', 'True']"),
+        (PARSER, "--fp4 True --output_dir out", "['--fp4', 'True']"),
         (PARSER, "--no_bf16", "['--no_bf16']"),
         (PARSER, "--fp8_scale 2", None),
         (PARSER, "--bf16", None),
