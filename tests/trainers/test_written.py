@@ -239,7 +239,8 @@ Trainer(args=args).train()
 @pytest.mark.parametrize(
     ("text", "flags", "refused"),
     [
-        (PARSER, "--fp4 True --output_dir out", "['--fp4', 'True']"),
+        (PARSER.replace("fp8_scale", "scale"), "--fp8 True --output_dir out", "['--fp8', 'True']"),
+        (PARSER, "--fp8 True --output_dir out", None),  # the beginning of --fp8_scale and --fp8-scale: SystemExit
         (PARSER, "--no_bf16", "['--no_bf16']"),
         (PARSER, "--fp8_scale 2", None),
         (PARSER, "--bf16", None),
