@@ -107,8 +107,9 @@ class PythonSource:
 
     def entry(self, data: Changes, span: Span) -> str | None:
         """The entry that stands at a place of the script as it is then: one that came since, too."""
+        edits = self.file.text_edits(data) if data else ()
         moved = 0
-        for edit in self.file.text_edits(data) if data else ():
+        for edit in edits:
             at = span.start - edit.start - moved
             if edit.start == edit.end and 0 <= at < len(edit.text):
                 for path in data:
@@ -118,15 +119,18 @@ class PythonSource:
                     ):
                         return path
             moved += len(edit.text) - (edit.end - edit.start)
-        return self.file.at(self.base(data, span))
+        return self.file.at(_as_given(span, edits))
 
     def base(self, data: Changes, span: Span) -> Span:
         """Where a place of the script as it is then stands in the script as it was given."""
-        if not data:
-            return span
-        edits = self.file.text_edits(data)
-        start, end = _before(edits, span.start, begins=True), _before(edits, span.end, begins=False)
-        return reading.Span(span.file, span.line, span.column, span.end_line, span.end_column, start, end)
+        return _as_given(span, self.file.text_edits(data) if data else ())
+
+
+def _as_given(span: Span, edits: Sequence[TextEdit]) -> Span:
+    if not edits:
+        return span
+    start, end = _before(edits, span.start, begins=True), _before(edits, span.end, begins=False)
+    return reading.Span(span.file, span.line, span.column, span.end_line, span.end_column, start, end)
 
 
 def _before(edits: Sequence[TextEdit], at: int, *, begins: bool) -> int:

@@ -14,7 +14,7 @@ from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.settings.accelerate import AccelerateConfig
 from fp8check.rules.settings.launch import INTEGERS, LAUNCHER_FLAGS, LAUNCHERS, REALS
-from fp8check.rules.settings.values import Origin, Setting, Undecided, taken, whole_number
+from fp8check.rules.settings.values import Origin, Setting, Undecided, is_number, taken, whole_number
 from fp8check.rules.trainers.data import Started
 from fp8check.rules.trainers.registry import PROGRAMS
 
@@ -304,19 +304,9 @@ def _check_numbers_of_flags(run: Run) -> None:
             continue
         kind = "int" if name in INTEGERS else "float" if name in REALS else ""
         value = run.launch.flag(name) if kind else None
-        if isinstance(value, str) and not _is_number(value, kind):
+        if isinstance(value, str) and not is_number(value, kind):
             text = f"argument --{name}: invalid {kind} value: {value!r}"
             raise PredictedError("launcher-flag-value", "launch", "SystemExit", text, (_flag(name, value),), flag=name)
-
-
-def _is_number(text: str, kind: str) -> bool:
-    if kind == "int":
-        return whole_number(text) is not None
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _flag(name: str, value: object) -> Setting:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from fp8check.rules.reading.nodes import Unreadable
     from fp8check.rules.reading.source import Source
 
-    # A text, `$NAME` or `${NAME...}`, `$(...)` or what stands between backquotes, `$((...))`, and `<(...)` or `>(...)`.
     Found = TypeVar("Found")
+    # A text, `$NAME` or `${NAME...}`, `$(...)` or what stands between backquotes, `$((...))`, and `<(...)` or `>(...)`.
     PieceKind = Literal["text", "variable", "output", "number", "stream"]
     BlockKind = Literal["if", "case", "loop", "and", "subshell", "group", "function"]
     Item: TypeAlias = "Command | Arithmetic | Enter | Then | Branch | Leave"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.record import Record
+from fp8check.rules.settings.values import is_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,9 +84,5 @@ def refused_word(name: str, flag: str) -> str:
         return "" if is_one else f"argument {option}: Truthy value expected: got {value}"
     if name not in _WHOLE and name not in _REAL:
         return ""
-    kind = int if name in _WHOLE else float
-    try:
-        kind(value)
-    except ValueError:
-        return f"argument {option}: invalid {kind.__name__} value: {value!r}"
-    return ""
+    kind = "int" if name in _WHOLE else "float"
+    return "" if is_number(value, kind) else f"argument {option}: invalid {kind} value: {value!r}"

@@ -12,7 +12,7 @@ from fp8check.rules.record import Record
 from fp8check.rules.settings.launch import is_several
 from fp8check.rules.settings.script_flags import Flags, Option
 from fp8check.rules.settings.script_mains import Fire, Mains, Parameter, by_fire, find, is_switch, plain_kind
-from fp8check.rules.settings.values import Later, Origin, Setting, SettingLater, is_filled_in, whole_number
+from fp8check.rules.settings.values import Later, Origin, Setting, SettingLater, is_filled_in, is_number, whole_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ class CommandLine(Record):
             text = text if equals else following
             if option is None or not text or text.startswith("-") or is_filled_in(text):
                 continue
-            if option.counts and not _counts(option.takes, text):
+            if option.counts and not is_number(text, option.takes):
                 said = f"argument {'/'.join(option.flags)}: invalid {option.takes} value: {text!r}"
                 return Setting(said, Origin(flag=word if equals else f"{word} {text}"))
             if option.choices and text not in option.choices:
@@ -242,17 +242,6 @@ class CommandLine(Record):
 
 # Annotations of which HfArgumentParser and its kin make a number of a word, or refuse it.
 _NUMBERS = ("int", "float", "Optional[int]", "Optional[float]", "int | None", "float | None")
-
-
-def _counts(kind: str, text: str) -> bool:
-    """Whether Python makes a number of that kind of a text."""
-    if kind == "int":
-        return whole_number(text) is not None
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 NOTHING = CommandLine()

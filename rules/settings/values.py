@@ -290,6 +290,21 @@ def whole_number(text: str) -> int | None:
         return None
 
 
+def is_number(text: str, kind: str) -> bool:
+    """Whether int() or float() takes a text, as argparse asks them.
+
+    Args:
+        kind: "int" or "float".
+    """
+    if kind == "int":
+        return whole_number(text) is not None
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def number_meant(value: object) -> float | int | None:
     """The number that a text evidently means, as 1e-5, which YAML reads as text; None where it means none."""
     if not isinstance(value, str):

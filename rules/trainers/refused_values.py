@@ -192,6 +192,12 @@ def _unordered(sign: str, setting: Setting) -> Refusal:
     return Refusal("TypeError", f"'{sign}' not supported between instances of '{kind}' and 'int'", setting)
 
 
+def _no_operand(sign: str, setting: Setting) -> Refusal:
+    """What Python says where a whole number is to be counted with it."""
+    kind = type(setting.value).__name__
+    return Refusal("TypeError", f"unsupported operand type(s) for {sign}: 'int' and '{kind}'", setting)
+
+
 def _not_between(setting: Setting) -> Refusal:
     """What Python says where torch compares a number with it."""
     kind = type(setting.value).__name__
@@ -444,8 +450,7 @@ def _of_optimizer(values: _Values) -> Iterator[Refusal]:
 def _of_batches(values: _Values) -> Iterator[Refusal]:
     accumulated = values.no_number("gradient_accumulation_steps")
     if accumulated is not None:
-        kind = type(accumulated.value).__name__
-        yield Refusal("TypeError", f"unsupported operand type(s) for //: 'int' and '{kind}'", accumulated)
+        yield _no_operand("//", accumulated)
     workers = values.number("dataloader_num_workers")
     if workers is not None and workers[1] < 0:
         text = "num_workers option should be non-negative; use num_workers=0 to disable multiprocessing."
@@ -551,12 +556,10 @@ def _of_step(values: _Values) -> Iterator[Refusal]:
     if ahead is not None and ahead[1] <= 0:
         text = "prefetch_factor must be greater than 0 for MultiProcessingDataLoaderIter"
         yield Refusal("AssertionError", text, ahead[0])
-    accumulated = values.get("gradient_accumulation_steps")
-    if accumulated is not None and isinstance(accumulated.value, float) and not _is_flagged(accumulated):
-        yield Refusal("TypeError", "'float' object cannot be interpreted as an integer", accumulated)
-    most = values.get("max_steps")
-    if most is not None and isinstance(most.value, float) and not _is_flagged(most):
-        yield Refusal("TypeError", "'float' object cannot be interpreted as an integer", most)
+    for name in ("gradient_accumulation_steps", "max_steps"):
+        whole = values.get(name)
+        if whole is not None and isinstance(whole.value, float) and not _is_flagged(whole):
+            yield Refusal("TypeError", "'float' object cannot be interpreted as an integer", whole)
     yield from _of_checkpointing(values)
     for name in ("logging_steps", "eval_steps", "save_steps"):  # whatever the strategy is
         written = values.no_number(name)
@@ -568,8 +571,7 @@ def _of_update(values: _Values) -> Iterator[Refusal]:
     """What the loss and the update look at, which come last."""
     smoothing = values.no_number("label_smoothing_factor")
     if smoothing is not None:
-        kind = type(smoothing.value).__name__
-        yield Refusal("TypeError", f"unsupported operand type(s) for -: 'int' and '{kind}'", smoothing)
+        yield _no_operand("-", smoothing)
     clip = values.no_number("max_grad_norm")
     if clip is not None and (clip.value is not None or values.stack.does(behaviors.Transformers.CLIPS_WITHOUT_LOOKING)):
         yield _unordered(">", clip)
